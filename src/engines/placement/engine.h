@@ -1,0 +1,109 @@
+// The placement engine: which node, and which parts of which GPUs, a pod or a gang should get.
+//
+// Pure and deterministic. Its working state is built from a Snapshot and kept by Deltas, in dense
+// arrays of integers, and always equals one rebuilt from scratch (`digest()`). Owned by one control
+// loop; not thread-safe, and independent engines may run in parallel.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/plan.h"
+#include "model/snapshot.h"
+
+namespace plimsoll::placement {
+
+struct ValueTable;  // value.h: the learned value of what a node could still hold
+
+// One kind of pod that FGD expects, and how often it was seen.
+struct TypicalPod {
+  model::PodSpec spec;
+  std::int64_t count = 1;
+};
+
+struct Config {
+  std::string policy = "plimsoll";  // a name in policies()
+  std::uint64_t seed = 1;           // of the tie permutation and of random policies
+  std::vector<TypicalPod> typical;  // for policy "fgd"
+  std::shared_ptr<const ValueTable> table;  // for "plimsoll"; none: the shipped one. Shared by runs
+  std::size_t index_bytes_max = std::size_t{1} << 30;  // memory for per-spec candidate indexes
+};
+
+struct Choice {
+  model::Binding binding;
+  std::int64_t score = 0;
+};
+
+// A point to roll back to. Marks nest: the last one taken is the first one settled.
+struct Mark {
+  std::size_t depth = 0;
+};
+
+class Engine {
+ public:
+  // Errors: an unknown policy (the message lists those that exist), an inconsistent snapshot.
+  static Result<Engine> make(const model::Snapshot& snapshot, Config config);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  // Follows a change of the world. A PodBound that matches an assumed binding confirms it.
+  // O(what changed); a node with an unseen spec costs O(specs).
+  Result<void> apply(const model::Delta& delta);
+
+  // The best feasible place for one more pod of `spec`, or none. Changes nothing that can be seen.
+  // O(nodes changed since this spec last asked + log), and O(nodes) the first time.
+  std::optional<Choice> find(SpecId spec);
+
+  // As find, among nodes for which `allowed[node.index()]` holds. O(nodes).
+  std::optional<Choice> find_within(SpecId spec, const std::vector<bool>& allowed);
+
+  // How many more pods of `spec` each node could take, up to `most` (selectors, taints, resources
+  // and GPUs; not affinity between pods). O(nodes x most).
+  std::vector<std::int32_t> capacities(SpecId spec, std::int32_t most) const;
+
+  // The best parts of GPUs for one more pod of `spec` on `node`, or none if it does not fit.
+  std::optional<Choice> find_on(SpecId spec, NodeId node);
+
+  // Takes and gives back what a binding holds, ahead of the world. O(1).
+  void assume(PodId pod, SpecId spec, const model::Binding& binding);  // Requires: it fits
+  void forget(PodId pod);                                              // Requires: it was assumed
+
+  // Candidate plans are transactions over assume, forget and apply. O(what was done since).
+  Mark checkpoint();
+  void roll_back(Mark mark);  // restores every byte of the state
+  void commit(Mark mark);
+
+  // Why no node takes `spec` now, node by node. O(nodes).
+  std::vector<model::Refusal> explain(SpecId spec) const;
+  std::int32_t node_count() const;
+
+  // SHA-256 over the whole working state, in ids' order. For tests and journals. O(state).
+  std::string digest() const;
+
+  // FGD's fragmentation: GPU thousandths free, and those of them that a typical pod cannot use,
+  // in expectation. O(nodes x typical).
+  struct Fragmentation {
+    double free_milli = 0;
+    double fragmented_milli = 0;
+  };
+  Fragmentation fragmentation() const;
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A policy of the registry: its name, and one line of help.
+struct PolicyInfo {
+  const char* name;
+  const char* help;
+};
+std::vector<PolicyInfo> policies();
+
+}  // namespace plimsoll::placement

@@ -1,0 +1,108 @@
+// A pod: what it asks (a spec, shared by all pods that ask the same) and where it is. Values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "model/gpu.h"
+#include "model/ids.h"
+#include "model/labels.h"
+#include "model/node.h"
+#include "model/resources.h"
+
+namespace plimsoll::model {
+
+enum class TolerationOperator : std::uint8_t { equal, exists };
+
+struct Toleration {
+  std::string key;  // empty with `exists`: every taint
+  TolerationOperator op = TolerationOperator::equal;
+  std::string value;
+  std::optional<TaintEffect> effect;  // none: every effect
+
+  friend bool operator==(const Toleration&, const Toleration&) = default;
+};
+
+bool tolerates(const Toleration& toleration, const Taint& taint);
+
+// All expressions must hold for the term to hold; an empty term matches no node, as in Kubernetes.
+struct NodeSelectorTerm {
+  std::vector<Requirement> expressions;
+
+  friend bool operator==(const NodeSelectorTerm&, const NodeSelectorTerm&) = default;
+};
+
+struct WeightedNodeTerm {
+  std::int32_t weight = 1;  // 1 to 100
+  NodeSelectorTerm term;
+
+  friend bool operator==(const WeightedNodeTerm&, const WeightedNodeTerm&) = default;
+};
+
+// "Beside (or, as anti-affinity, apart from) pods that match `selector`, within one domain of
+// `topology_key`". Empty `namespaces`: the pod's own.
+struct PodAffinityTerm {
+  LabelSelector selector;
+  std::vector<std::string> namespaces;
+  std::string topology_key;
+  std::int32_t weight = 0;  // 0: required; 1 to 100: preferred
+
+  friend bool operator==(const PodAffinityTerm&, const PodAffinityTerm&) = default;
+};
+
+struct TopologySpread {
+  std::int32_t max_skew = 1;
+  std::string topology_key;
+  bool hard = true;  // DoNotSchedule; else ScheduleAnyway
+  LabelSelector selector;
+
+  friend bool operator==(const TopologySpread&, const TopologySpread&) = default;
+};
+
+// Everything about a pod that placement looks at. A world gives equal specs one SpecId.
+struct PodSpec {
+  std::string name_space = "default";
+  Labels labels;
+  Resources requests;
+  GpuRequest gpu;
+  Labels node_selector;
+  std::vector<NodeSelectorTerm> node_affinity;            // one must hold; empty: any node
+  std::vector<WeightedNodeTerm> node_affinity_preferred;
+  std::vector<Toleration> tolerations;
+  std::vector<PodAffinityTerm> affinity;
+  std::vector<PodAffinityTerm> anti_affinity;
+  std::vector<TopologySpread> spread;
+  std::int32_t priority = 0;
+
+  friend bool operator==(const PodSpec&, const PodSpec&) = default;
+};
+
+// The labels, affinity and node selector of `spec` against a node, taints and resources apart.
+bool selects(const PodSpec& spec, const Node& node);
+// The first taint of `node` that keeps `spec` off it (NoSchedule or NoExecute), or null.
+const Taint* untolerated_taint(const PodSpec& spec, const Node& node);
+
+// Where a pod sits and which parts of which GPUs it holds.
+struct Binding {
+  NodeId node;
+  std::vector<GpuShare> gpus;
+
+  friend bool operator==(const Binding&, const Binding&) = default;
+};
+
+struct Pod {
+  PodId id;
+  std::string name;
+  SpecId spec;
+  GangId gang;      // none: on its own
+  TenantId tenant;  // none: nobody's
+  Time created;
+  std::optional<Binding> binding;  // none: pending
+
+  friend bool operator==(const Pod&, const Pod&) = default;
+};
+
+}  // namespace plimsoll::model

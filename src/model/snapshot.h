@@ -1,0 +1,68 @@
+// Everything known about a cluster at one instant, and what changed since. Values.
+//
+// Ids are indices into these vectors (`nodes[id.index()].id == id`); a slot whose id is none() is
+// free. Engines build their working state from a Snapshot and keep it by Deltas; the state always
+// equals one rebuilt from the Snapshot that the same Deltas lead to.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "model/gang.h"
+#include "model/node.h"
+#include "model/pod.h"
+#include "model/tenant.h"
+
+namespace plimsoll::model {
+
+struct Snapshot {
+  Time now;
+  std::vector<Node> nodes;
+  std::vector<PodSpec> specs;
+  std::vector<Pod> pods;
+  std::vector<Gang> gangs;
+  std::vector<Tenant> tenants;
+
+  friend bool operator==(const Snapshot&, const Snapshot&) = default;
+};
+
+// Added, or replaced in place. Pods that are bound to it stay.
+struct NodeUpserted {
+  Node node;
+};
+// Its pods are gone with it; a PodRemoved for each comes first.
+struct NodeRemoved {
+  NodeId node;
+};
+struct SpecAdded {
+  SpecId id;
+  PodSpec spec;
+};
+// A new pod, pending or already bound.
+struct PodAdded {
+  Pod pod;
+};
+struct PodBound {
+  PodId pod;
+  Binding binding;
+};
+struct PodRemoved {
+  PodId pod;
+};
+struct GangUpserted {
+  Gang gang;
+};
+struct GangRemoved {
+  GangId gang;
+};
+using Delta = std::variant<NodeUpserted, NodeRemoved, SpecAdded, PodAdded, PodBound, PodRemoved,
+                           GangUpserted, GangRemoved>;
+
+// Carries `delta` out on `snapshot`. Errors: an id that is unknown, taken, or of a bound pod.
+Result<void> apply(Snapshot& snapshot, const Delta& delta);
+
+// Whether ids, references and amounts hold together; the error names the object and the field.
+Result<void> validate(const Snapshot& snapshot);
+
+}  // namespace plimsoll::model
