@@ -36,7 +36,9 @@ enum class RefusalCode : std::uint8_t {
   gang_topology,  // enough room, not within one required domain
 };
 
-// "`nodes` nodes refused for `code`"; `detail` names the taint, resource or profile.
+// "`nodes` nodes refused for `code`"; `detail` names the taint ("key: value"), the extended
+// resource, the MIG profile, the GPU model, the share ("500m") or the topology level; else it is
+// empty.
 struct Refusal {
   RefusalCode code = RefusalCode::cpu;
   std::string detail;
@@ -45,7 +47,8 @@ struct Refusal {
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
-// As kube-scheduler says it: "0/15 nodes are available: 12 Insufficient GPU memory, 3 …".
+// As kube-scheduler says it: "0/15 nodes are available: 12 Insufficient GPU memory, 3 …". The most
+// nodes first, then in RefusalCode's order, then by detail; equal refusals are added up.
 std::string to_string(const std::vector<Refusal>& refusals, std::int32_t nodes_total);
 
 enum class ReasonCode : std::uint8_t {

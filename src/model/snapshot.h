@@ -59,7 +59,9 @@ struct GangRemoved {
 using Delta = std::variant<NodeUpserted, NodeRemoved, SpecAdded, PodAdded, PodBound, PodRemoved,
                            GangUpserted, GangRemoved>;
 
-// Carries `delta` out on `snapshot`. Errors: an id that is unknown, taken, or of a bound pod.
+// Carries `delta` out on `snapshot`. Errors, and then nothing changed: an id that is unknown, taken
+// or past the next free one; a pod that is already bound; what others still refer to. O(what
+// changes), and O(pods) where something that pods may refer to is removed.
 Result<void> apply(Snapshot& snapshot, const Delta& delta);
 
 // Whether ids, references and amounts hold together; the error names the object and the field.
