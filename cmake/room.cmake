@@ -1,10 +1,13 @@
-# plimsoll_room(NAME DEPENDS target…): a static library of src/NAME/**.cc, and a test program of
-# its *_test.cc. A room without code yet is an interface target, so that others may name it.
+# plimsoll_room(NAME DEPENDS target…): a static library of src/NAME/**.cc, a test program of its
+# *_test.cc, and a fuzzer of each *_fuzz.cc. A room without code yet is an interface target, so
+# that others may name it.
 function(plimsoll_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(fuzzers ${sources})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|/main)\\.cc$")
   set(links)
   foreach(dependency ${ROOM_DEPENDS})
@@ -23,10 +26,36 @@ function(plimsoll_room name)
     target_include_directories(plimsoll_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(plimsoll_${name} INTERFACE ${links})
   endif()
-  if(tests)
-    add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE plimsoll_${name} GTest::gmock GTest::gtest_main)
-    add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(PLIMSOLL_FUZZ)
+    foreach(source ${fuzzers})
+      plimsoll_fuzzer(${source} plimsoll_${name})
+    endforeach()
+  elseif(tests AND (NOT PLIMSOLL_TEST_ROOMS OR name IN_LIST PLIMSOLL_TEST_ROOMS))
+    plimsoll_test(${name} SOURCES ${tests} LINKS plimsoll_${name})
   endif()
+endfunction()
+
+# plimsoll_test(NAME SOURCES file… LINKS target…): a GoogleTest program NAME_test, run from the
+# root of the checkout as the test NAME.
+function(plimsoll_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name}_test ${TEST_SOURCES})
+  target_link_libraries(${name}_test PRIVATE ${TEST_LINKS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
+  set_tests_properties(${name} PROPERTIES WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# plimsoll_fuzzer(FILE_fuzz.cc TARGET): a libFuzzer program, run as a test for $FUZZ_SECONDS (20)
+# from the seeds in tests/fuzz/FILE, if there are any. What it learns stays in the build folder.
+function(plimsoll_fuzzer source library)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" subject ${name})
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE ${library})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set(corpus ${CMAKE_BINARY_DIR}/corpus/${subject})
+  file(MAKE_DIRECTORY ${corpus})
+  set(seeds ${CMAKE_SOURCE_DIR}/tests/fuzz/${subject})
+  add_test(NAME ${name} COMMAND sh -c
+    "seeds=${seeds}; test -d $seeds || seeds=; exec $<TARGET_FILE:${name}> -max_total_time=\${FUZZ_SECONDS:-20} -timeout=10 -rss_limit_mb=2048 -seed=1 -print_final_stats=1 -artifact_prefix=${CMAKE_BINARY_DIR}/${name}- ${corpus} $seeds")
 endfunction()
