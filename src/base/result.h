@@ -51,20 +51,20 @@ inline void check(bool holds, std::string_view what,
 }  // namespace plimsoll
 
 // TRY(expression): the value of a Result, or return its Error from the calling function.
-#define TRY(expression)                                              \
-  ({                                                                 \
-    auto&& plimsoll_result = (expression);                           \
-    if (!plimsoll_result.has_value()) {                              \
-      return std::unexpected(std::move(plimsoll_result).error());    \
-    }                                                                \
-    *std::move(plimsoll_result);                                     \
+#define TRY(expression)                                           \
+  ({                                                              \
+    auto&& plimsoll_result = (expression);                        \
+    if (!plimsoll_result.has_value()) {                           \
+      return std::unexpected(std::move(plimsoll_result).error()); \
+    }                                                             \
+    *std::move(plimsoll_result);                                  \
   })
 
 // TRY_VOID(expression): the same for a Result<void>.
-#define TRY_VOID(expression)                                         \
-  do {                                                               \
-    auto&& plimsoll_result = (expression);                           \
-    if (!plimsoll_result.has_value()) {                              \
-      return std::unexpected(std::move(plimsoll_result).error());    \
-    }                                                                \
+#define TRY_VOID(expression)                                      \
+  do {                                                            \
+    auto&& plimsoll_result = (expression);                        \
+    if (!plimsoll_result.has_value()) {                           \
+      return std::unexpected(std::move(plimsoll_result).error()); \
+    }                                                             \
   } while (false)

@@ -28,11 +28,11 @@ class Unit {
   std::int64_t value_ = 0;
 };
 
-using Millicores = Unit<struct MillicoresTag>;        // 1000 = one CPU core
-using Bytes = Unit<struct BytesTag>;                  // bytes of memory or storage
-using GpuMilli = Unit<struct GpuMilliTag>;            // 1000 = one whole GPU
+using Millicores = Unit<struct MillicoresTag>;            // 1000 = one CPU core
+using Bytes = Unit<struct BytesTag>;                      // bytes of memory or storage
+using GpuMilli = Unit<struct GpuMilliTag>;                // 1000 = one whole GPU
 using MicroUsdPerHour = Unit<struct MicroUsdPerHourTag>;  // 1'000'000 = one dollar an hour
-using Duration = Unit<struct DurationTag>;            // microseconds
+using Duration = Unit<struct DurationTag>;                // microseconds
 
 // One whole GPU in GpuMilli.
 inline constexpr GpuMilli whole_gpu{1000};

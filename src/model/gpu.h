@@ -40,11 +40,11 @@ struct Gpu {
 
 // What a pod asks. count == 0: no GPU.
 struct GpuRequest {
-  std::int32_t count = 0;            // GPUs, or MIG instances when mig_profile is set
-  GpuMilli milli = whole_gpu;        // of each GPU; below 1000 only with count == 1
-  std::string mig_profile;           // empty: no MIG
-  std::vector<std::string> models;   // accepted models, sorted; empty: any
-  Bytes memory_min;                  // of each GPU's memory; 0: any
+  std::int32_t count = 0;           // GPUs, or MIG instances when mig_profile is set
+  GpuMilli milli = whole_gpu;       // of each GPU; below 1000 only with count == 1
+  std::string mig_profile;          // empty: no MIG
+  std::vector<std::string> models;  // accepted models, sorted; empty: any
+  Bytes memory_min;                 // of each GPU's memory; 0: any
 
   friend bool operator==(const GpuRequest&, const GpuRequest&) = default;
 };

@@ -41,10 +41,14 @@ bool matches(const Requirement& requirement, const Labels& labels) {
   const std::string* value = find_label(labels, requirement.key);
   const auto listed = [&] { return std::ranges::count(requirement.values, *value) > 0; };
   switch (requirement.op) {
-    case SelectorOperator::in: return value != nullptr && listed();
-    case SelectorOperator::not_in: return value == nullptr || !listed();
-    case SelectorOperator::exists: return value != nullptr;
-    case SelectorOperator::does_not_exist: return value == nullptr;
+    case SelectorOperator::in:
+      return value != nullptr && listed();
+    case SelectorOperator::not_in:
+      return value == nullptr || !listed();
+    case SelectorOperator::exists:
+      return value != nullptr;
+    case SelectorOperator::does_not_exist:
+      return value == nullptr;
     case SelectorOperator::gt:
     case SelectorOperator::lt: {
       if (value == nullptr || requirement.values.size() != 1) {

@@ -69,7 +69,7 @@ struct PodSpec {
   Resources requests;
   GpuRequest gpu;
   Labels node_selector;
-  std::vector<NodeSelectorTerm> node_affinity;            // one must hold; empty: any node
+  std::vector<NodeSelectorTerm> node_affinity;  // one must hold; empty: any node
   std::vector<WeightedNodeTerm> node_affinity_preferred;
   std::vector<Toleration> tolerations;
   std::vector<PodAffinityTerm> affinity;

@@ -15,7 +15,8 @@ struct Resources {
   Bytes memory;
   Bytes ephemeral_storage;
   std::int64_t pods = 0;  // slots: a node's limit; a pod's request is 1 and is implied
-  // Every other name, for instance `rdma/hca`; sorted by name, names unique, amounts in whole units.
+  // Every other name, for instance `rdma/hca`; sorted by name, names unique, amounts in whole
+  // units.
   std::vector<std::pair<std::string, std::int64_t>> extended;
 
   friend bool operator==(const Resources&, const Resources&) = default;

@@ -26,9 +26,9 @@ struct TypicalPod {
 };
 
 struct Config {
-  std::string policy = "plimsoll";  // a name in policies()
-  std::uint64_t seed = 1;           // of the tie permutation and of random policies
-  std::vector<TypicalPod> typical;  // for policy "fgd"
+  std::string policy = "plimsoll";          // a name in policies()
+  std::uint64_t seed = 1;                   // of the tie permutation and of random policies
+  std::vector<TypicalPod> typical;          // for policy "fgd"
   std::shared_ptr<const ValueTable> table;  // for "plimsoll"; none: the shipped one. Shared by runs
   std::size_t index_bytes_max = std::size_t{1} << 30;  // memory for per-spec candidate indexes
 };
