@@ -1,0 +1,231 @@
+#include "cli/output.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace plimsoll::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double whole_max = 9007199254740992.0;  // 2^53
+
+bool is_whole(double value) { return std::abs(value) < whole_max && value == std::trunc(value); }
+
+Json number_json(double value) {
+  return is_whole(value) ? Json(static_cast<std::int64_t>(value)) : Json(value);
+}
+
+Json study_json(const StudyResult& result) {
+  Json policies = Json::array();
+  for (const PolicyResult& policy : result.policies) {
+    Json mean = Json::object();
+    Json sd = Json::object();
+    Json runs = Json::array();
+    const auto& names = policy.runs.front().metrics;
+    for (std::size_t m = 0; m < names.size(); ++m) {
+      const Statistics value = statistics(policy, m);
+      mean[names[m].first] = number_json(value.mean);
+      sd[names[m].first] = number_json(value.sd);
+    }
+    for (const Run& run : policy.runs) {
+      Json row = {{"seed", run.seed}};
+      for (const auto& [name, value] : run.metrics) {
+        row[name] = number_json(value);
+      }
+      row["wall_seconds"] = std::round(run.wall_seconds * 1e6) / 1e6;
+      row["plan_sha256"] = run.plan_sha256;
+      runs.push_back(std::move(row));
+    }
+    policies.push_back(
+        {{"policy", policy.policy}, {"mean", mean}, {"sd", sd}, {"runs", std::move(runs)}});
+  }
+  return {{"study", result.study}, {"variant", result.variant}, {"policies", policies}};
+}
+
+// A JSON string is a YAML string too; other scalars read the same in both.
+void append_yaml(std::string& text, const Json& value, std::size_t indent, bool in_list) {
+  const std::string margin(indent, ' ');
+  if (value.is_object()) {
+    bool first = in_list;
+    for (const auto& [key, item] : value.items()) {
+      text += first ? "" : margin;
+      first = false;
+      text += key + ":";
+      if (item.is_structured() && !item.empty()) {
+        text += "\n";
+        append_yaml(text, item, indent + 2, false);
+      } else {
+        text += " " + item.dump() + "\n";
+      }
+    }
+    return;
+  }
+  for (const Json& item : value) {
+    text += margin + "- ";
+    append_yaml(text, item, indent + 2, true);
+  }
+}
+
+std::string table_number(double value) {
+  if (is_whole(value) && std::abs(value) < 1e15) {
+    return fmt::format("{:.0f}", value);
+  }
+  return std::abs(value) >= 10'000 ? fmt::format("{:.0f}", value) : fmt::format("{:.3f}", value);
+}
+
+std::size_t columns_of(const std::string& text) {  // code points; names are not wider than that
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+Statistics statistics(const PolicyResult& policy, std::size_t metric) {
+  const auto count = static_cast<double>(policy.runs.size());
+  double sum = 0;
+  for (const Run& run : policy.runs) {
+    sum += run.metrics[metric].second;
+  }
+  const double mean = sum / count;
+  double squares = 0;
+  for (const Run& run : policy.runs) {
+    const double off = run.metrics[metric].second - mean;
+    squares += off * off;
+  }
+  return {.mean = mean, .sd = count > 1 ? std::sqrt(squares / (count - 1)) : 0};
+}
+
+std::string to_json(const StudyResult& result) {
+  return study_json(result).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string to_yaml(const StudyResult& result) {
+  std::string text;
+  append_yaml(text, study_json(result), 0, false);
+  return text;
+}
+
+std::string to_table(const StudyResult& result) {
+  std::vector<std::vector<std::string>> rows(1, {"metric"});
+  const bool many = result.policies.front().runs.size() > 1;
+  for (const PolicyResult& policy : result.policies) {
+    rows.front().push_back(policy.policy);
+  }
+  const auto& names = result.policies.front().runs.front().metrics;
+  for (std::size_t m = 0; m < names.size(); ++m) {
+    std::vector<std::string> row(1, names[m].first);
+    for (const PolicyResult& policy : result.policies) {
+      const Statistics value = statistics(policy, m);
+      row.push_back(many ? fmt::format("{} ± {}", table_number(value.mean), table_number(value.sd))
+                         : table_number(value.mean));
+    }
+    rows.push_back(std::move(row));
+  }
+  return fmt::format("{}{}{}, {} run{} a policy\n\n{}", result.study,
+                     result.variant.empty() ? "" : " ", result.variant,
+                     result.policies.front().runs.size(), many ? "s" : "", aligned(rows));
+}
+
+std::string to_format(const StudyResult& result, std::string_view format) {
+  if (format == "json") {
+    return to_json(result);
+  }
+  return format == "yaml" ? to_yaml(result) : to_table(result);
+}
+
+std::string placements_csv(const StudyResult& result) {
+  std::string text = "policy,seed,order,pod,node,gpus\n";
+  for (const PolicyResult& policy : result.policies) {
+    for (const Run& run : policy.runs) {
+      for (std::size_t order = 0; order < run.placements.size(); ++order) {
+        const PlacementRow& row = run.placements[order];
+        text += fmt::format("{},{},{},{},{},", csv_field(policy.policy), run.seed, order,
+                            csv_field(row.pod), csv_field(row.node));
+        for (std::size_t i = 0; i < row.gpus.size(); ++i) {
+          text += fmt::format("{}{}", i == 0 ? "" : "|", row.gpus[i]);
+        }
+        text += '\n';
+      }
+    }
+  }
+  return text;
+}
+
+std::string number_text(double value) {
+  return is_whole(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], columns_of(row[i]));
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(widths[i] - columns_of(row[i]), ' ');
+      line += i == 0 ? row[i] + pad : "  " + pad + row[i];
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+Result<void> write_file(const std::string& path, std::string_view content) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  bool good = file >= 0;
+  int why = errno;
+  while (good && !content.empty()) {
+    const ssize_t written = ::write(file, content.data(), content.size());
+    if (written < 0 && errno != EINTR) {
+      good = false;
+      why = errno;
+    } else if (written > 0) {
+      content.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+  if (file >= 0 && ::close(file) != 0 && good) {
+    good = false;
+    why = errno;
+  }
+  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) {
+    good = false;
+    why = errno;
+  }
+  if (!good) {
+    if (file >= 0) {
+      ::unlink(temporary.c_str());
+    }
+    return failed(fmt::format("{}: cannot write: {}", path, std::strerror(why)));
+  }
+  return {};
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,40 @@
+// A StudyResult as a table, JSON or YAML, and files that are there whole or not at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "cli/study.h"
+
+namespace plimsoll::cli {
+
+struct Statistics {
+  double mean = 0;
+  double sd = 0;  // of the sample (n - 1); 0 for one run
+};
+// Of metric number `metric` over the policy's runs. Requires: there are runs.
+Statistics statistics(const PolicyResult& policy, std::size_t metric);
+
+// One line: {"study":…,"variant":…,"policies":[{"policy":…,"mean":{…},"sd":{…},"runs":[…]}]}.
+std::string to_json(const StudyResult& result);
+// The same structure.
+std::string to_yaml(const StudyResult& result);
+// A row a metric, a column a policy: mean ± sd.
+std::string to_table(const StudyResult& result);
+// By --output's name.
+std::string to_format(const StudyResult& result, std::string_view format);
+
+// `policy,seed,order,pod,node,gpus`, one row an arrival, GPU indices joined by `|`.
+std::string placements_csv(const StudyResult& result);
+
+// A number as short as it can be read back the same; whole numbers without a point.
+std::string number_text(double value);
+
+// Columns aligned: the first to the left, the others to the right; the first row is the head.
+std::string aligned(const std::vector<std::vector<std::string>>& rows);
+
+// Writes a file beside `path` and renames it, so that `path` is old or new, never half.
+Result<void> write_file(const std::string& path, std::string_view content);
+
+}  // namespace plimsoll::cli
