@@ -6,7 +6,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 set(PLIMSOLL_SANITIZE "" CACHE STRING "address,undefined | thread | empty")
-set(PLIMSOLL_TEST_ROOMS "" CACHE STRING "Rooms whose tests are built; empty: all, and tests/ and bench/")
+set(PLIMSOLL_TEST_ROOMS "" CACHE STRING
+    "Rooms whose tests are built; empty: all of them, and tests/ and bench/")
 option(PLIMSOLL_FUZZ "Build the fuzzers (clang 19) instead of the tests" OFF)
 
 # The same bits on every machine: no fused multiply-add, no machine-specific instructions.
@@ -30,5 +31,6 @@ endif()
 # Paths relative to the checkout, so that two checkouts share what was compiled.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      ${CCACHE})
 endif()

@@ -45,17 +45,14 @@ function(plimsoll_test name)
   set_tests_properties(${name} PROPERTIES WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()
 
-# plimsoll_fuzzer(FILE_fuzz.cc TARGET): a libFuzzer program, run as a test for $FUZZ_SECONDS (20)
-# from the seeds in tests/fuzz/FILE, if there are any. What it learns stays in the build folder.
+# plimsoll_fuzzer(FILE_fuzz.cc TARGET): a libFuzzer program, run as a test from the seeds in
+# tests/fuzz/FILE, if there are any.
 function(plimsoll_fuzzer source library)
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" subject ${name})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE ${library})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  set(corpus ${CMAKE_BINARY_DIR}/corpus/${subject})
-  file(MAKE_DIRECTORY ${corpus})
-  set(seeds ${CMAKE_SOURCE_DIR}/tests/fuzz/${subject})
-  add_test(NAME ${name} COMMAND sh -c
-    "seeds=${seeds}; test -d $seeds || seeds=; exec $<TARGET_FILE:${name}> -max_total_time=\${FUZZ_SECONDS:-20} -timeout=10 -rss_limit_mb=2048 -seed=1 -print_final_stats=1 -artifact_prefix=${CMAKE_BINARY_DIR}/${name}- ${corpus} $seeds")
+  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/scripts/fuzz $<TARGET_FILE:${name}>
+           ${CMAKE_BINARY_DIR}/corpus/${subject} ${CMAKE_SOURCE_DIR}/tests/fuzz/${subject})
 endfunction()
