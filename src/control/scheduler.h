@@ -1,0 +1,68 @@
+// The scheduler's control loop: observe, follow, queue, decide, re-validate, apply, record.
+//
+// The same loop runs in `simulate` (on sim::SimWorld, in virtual time) and live. It is driven by
+// calls to turn() and keeps no time of its own. Deterministic: the same snapshot, deltas, times,
+// outcomes and configuration give the same plans. Not thread-safe; independent schedulers may run
+// in parallel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engines/placement/engine.h"
+#include "model/perf/speed_model.h"
+#include "model/plan.h"
+#include "ports/world.h"
+
+namespace plimsoll::control {
+
+struct SchedulerConfig {
+  std::string queue = "fifo";  // a name in queue_policies()
+  placement::Config placement;
+  // What is known of step times, for gangs with a profile; borrowed. Null: nothing.
+  const model::perf::SpeedModel* predictor = nullptr;
+  // Refusals say why, node by node. O(nodes) each.
+  bool explain = true;
+  // Pending jobs that one turn of the backfill policy looks at.
+  std::size_t backfill_depth = 1000;
+};
+
+// How much work a scheduler has in hand.
+struct QueueLength {
+  std::size_t pending = 0;  // pods and complete gangs that wait
+  std::size_t running = 0;
+};
+
+class Scheduler {
+ public:
+  // Reads the world's snapshot once. Errors: an unknown queue or placement policy, an inconsistent
+  // snapshot. `world` and `clock` must outlive it.
+  static Result<Scheduler> make(ports::World& world, const ports::Clock& clock,
+                                SchedulerConfig config);
+  Scheduler(Scheduler&&) noexcept;
+  Scheduler& operator=(Scheduler&&) noexcept;
+  ~Scheduler();
+
+  // One turn. Appends to `plan` what was carried out (Bind, and Evict where a gang could not be
+  // completed), and Refuse and Decline where a pod's or gang's reason is not the one it had.
+  // A gang is bound as a whole or not at all. Work that nothing could help since it was last tried
+  // is not tried again. Errors: the world's, or a delta that does not fit what is known.
+  Result<void> turn(model::Plan& plan);
+
+  // When a turn may decide something though nothing changes (a decline runs out); `never` if not.
+  [[nodiscard]] Time next_wake() const;
+
+  [[nodiscard]] QueueLength length() const;
+  [[nodiscard]] const placement::Engine& engine() const;
+  [[nodiscard]] placement::Engine& engine();
+
+ private:
+  struct State;
+  explicit Scheduler(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plimsoll::control
