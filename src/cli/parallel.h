@@ -18,6 +18,8 @@ class StopFlag {
  public:
   void request() { stop_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] bool requested() const { return stop_.load(std::memory_order_relaxed); }
+  // For who polls an atomic and knows nothing of this class.
+  [[nodiscard]] const std::atomic<bool>* raw() const { return &stop_; }
 
  private:
   std::atomic<bool> stop_ = false;

@@ -14,9 +14,9 @@ struct Series {
   std::vector<double> y;  // as long as x; the value holds until the next x
 };
 
-// How full each GPU was at one instant: thousandths, nodes in order, each node's GPUs in order.
+// How full each GPU was: thousandths, nodes in order, each node's GPUs in order.
 struct HeatFrame {
-  double x = 0;
+  std::string label;  // when: "at the end", "mean over the run", "100 % of the load"
   std::vector<std::uint16_t> used_milli;
 };
 
@@ -30,7 +30,7 @@ struct Picture {
   std::string x_label = "time";  // "time": x is in seconds and is shown as hours and minutes
   std::vector<Series> timelines;
   std::vector<HeatNode> nodes;
-  std::vector<HeatFrame> frames;           // ascending x; a few dozen are enough
+  std::vector<HeatFrame> frames;           // a few dozen at most; the last is shown first
   std::vector<double> completion_seconds;  // of each finished job, from submission
   std::vector<double> waiting_seconds;     // of each started job
 };
