@@ -73,7 +73,7 @@ class Engine {
   void assume(PodId pod, SpecId spec, const model::Binding& binding);  // Requires: it fits
   void forget(PodId pod);                                              // Requires: it was assumed
 
-  // Candidate plans are transactions over assume, forget and apply. O(what was done since).
+  // Candidate plans are transactions over assume and forget. O(what was done since).
   Mark checkpoint();
   void roll_back(Mark mark);  // restores every byte of the state
   void commit(Mark mark);

@@ -1,0 +1,87 @@
+// The engine's working state. Included by the engine's own sources only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/random.h"
+#include "engines/placement/candidate_index.h"
+#include "engines/placement/engine.h"
+#include "engines/placement/fragmentation.h"
+#include "engines/placement/node_state.h"
+#include "engines/placement/policy.h"
+
+namespace plimsoll::placement {
+
+struct PodEntry {
+  SpecId spec;
+  bool present = false;
+  bool bound = false;  // takes room, assumed or confirmed
+  bool confirmed = false;
+  model::Binding binding;
+};
+
+struct SpecEntry {
+  bool present = false;
+  model::PodSpec spec;
+  Shape shape;
+  // Whether selectors, taints, the GPU model and its memory let the spec onto a node, by node.
+  std::vector<std::uint8_t> admitted;
+  std::unique_ptr<CandidateIndex> index;
+};
+
+struct Undo {
+  bool assumed = false;  // else forgotten
+  PodId pod;
+  PodEntry entry;  // as it was while it held its room
+};
+
+struct Engine::State {
+  Config config;
+  Random random{1};
+  NodeTable table;
+  std::unique_ptr<LocalPolicy> local;
+  std::optional<FragmentationModel> fragmentation;  // where there are typical pods
+  std::vector<model::Node> nodes;  // as last told; id none() where absent
+  std::vector<SpecEntry> specs;
+  std::vector<PodEntry> pods;
+
+  std::vector<std::uint32_t> position_of;  // by node; no_position where absent
+  std::vector<std::uint32_t> node_at;      // by position
+  std::vector<std::uint32_t> rank;         // by node: who wins ties
+  std::int32_t present_count = 0;
+
+  // Nodes whose row changed, oldest first; entry i has number log_base + i.
+  std::vector<std::uint32_t> log;
+  std::uint64_t log_base = 0;
+  std::vector<std::uint32_t> stamp;  // by node: last catch-up that saw it
+  std::uint32_t stamp_now = 0;
+  std::uint64_t clock = 0;
+  std::size_t index_bytes = 0;
+
+  std::vector<Undo> undo;
+  std::vector<std::size_t> marks;
+
+  explicit State(Config c) : config(std::move(c)), random(config.seed) {}
+
+  Result<void> load(const model::Snapshot& snapshot);
+  Result<void> upsert(const model::Node& node);
+  void remove(NodeId node);
+  void add_spec(SpecId id, const model::PodSpec& spec);
+  PodEntry& pod(PodId id);
+  void take(PodEntry& entry);
+  void give(PodEntry& entry);
+  void touch(std::size_t node);
+
+  [[nodiscard]] bool admits(const SpecEntry& spec, std::size_t node) const;
+  CandidateIndex& caught_up(SpecEntry& spec);
+  void rescore(SpecEntry& spec, std::size_t node);
+  void rebuild(SpecEntry& spec);
+  void make_room();
+  [[nodiscard]] std::optional<Choice> choose(const SpecEntry& spec, std::size_t node) const;
+  std::optional<Choice> scan_random(SpecEntry& spec, const std::vector<bool>* allowed);
+};
+
+}  // namespace plimsoll::placement
