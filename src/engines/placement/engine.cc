@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <tuple>
 
 #include "base/sha256.h"
@@ -46,11 +45,6 @@ Result<void> Engine::State::load(const model::Snapshot& snapshot) {
   for (std::uint32_t p = 0; p < order.size(); ++p) {
     position_of[order[p]] = p;
   }
-  rank.resize(snapshot.nodes.size());
-  std::iota(rank.begin(), rank.end(), 0U);
-  if (!local || !local->ties_by_id()) {
-    random.shuffle(std::span(rank));
-  }
   for (std::size_t i = 0; i < snapshot.specs.size(); ++i) {
     add_spec(SpecId(static_cast<std::uint32_t>(i)), snapshot.specs[i]);
   }
@@ -64,7 +58,8 @@ Result<void> Engine::State::load(const model::Snapshot& snapshot) {
       continue;
     }
     PodEntry& entry = pod(p.id);
-    entry = {p.spec, true, p.binding.has_value(), true, p.binding.value_or(model::Binding{})};
+    entry = {p.spec, true, p.binding.has_value(), p.binding.has_value(),
+             p.binding.value_or(model::Binding{})};
     if (entry.bound) {
       take(entry);
     }
@@ -75,14 +70,14 @@ Result<void> Engine::State::load(const model::Snapshot& snapshot) {
 Result<void> Engine::State::upsert(const model::Node& node) {
   const std::size_t i = node.id.index();
   if (i >= nodes.size()) {
-    const std::size_t old = nodes.size();
     nodes.resize(i + 1);
     position_of.resize(i + 1, no_position);
     stamp.resize(i + 1, 0);
-    rank.resize(i + 1);
-    std::iota(rank.begin() + static_cast<std::ptrdiff_t>(old), rank.end(),
-              static_cast<std::uint32_t>(old));
     check(i < (1U << CandidateIndex::rank_bits), "fewer than 2^24 nodes");
+  }
+  while (rank.size() < nodes.size()) {
+    const auto id = static_cast<std::uint32_t>(rank.size());
+    rank.push_back(local && local->ties_by_id() ? id : tie_rank(config.seed, id));
   }
   const bool fresh = !nodes[i].id.valid();
   TRY_VOID(table.set(node));
@@ -373,9 +368,9 @@ std::optional<Choice> Engine::find_within(SpecId spec_id, const std::vector<bool
   if (!state_->local) {
     return state_->scan_random(spec, &allowed);
   }
-  const std::uint32_t position = state_->caught_up(spec).best_where(
-      [&](std::size_t p) { return allowed[state_->node_at[p]]; },
-      [](std::size_t) { return false; });
+  const std::uint32_t position =
+      state_->caught_up(spec).best_where([&](std::size_t p) { return allowed[state_->node_at[p]]; },
+                                         [](std::size_t) { return false; });
   if (position == no_position) {
     return std::nullopt;
   }
@@ -535,7 +530,7 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
     } else if (!model::selects(spec.spec, node)) {
       count(RefusalCode::node_selector, "");
     } else if (taint != nullptr) {
-      count(RefusalCode::taint, fmt::format("{{{}: {}}}", taint->key, taint->value));
+      count(RefusalCode::taint, fmt::format("{}: {}", taint->key, taint->value));
     } else if (shape.asks_gpus() && !shape.models.empty() &&
                !std::ranges::binary_search(shape.models, facts.gpu_model)) {
       count(RefusalCode::gpu_model, "");
@@ -575,8 +570,8 @@ std::string Engine::digest() const {
     const auto& extra = s.table.facts(i).extra;
     for (std::size_t r = 0; r < extra.size(); ++r) {
       if (extra[r] != 0) {
-        hash.update(fmt::format("  {} {}\n", s.table.resources().name(static_cast<int>(r)),
-                                extra[r]));
+        hash.update(
+            fmt::format("  {} {}\n", s.table.resources().name(static_cast<int>(r)), extra[r]));
       }
     }
   }

@@ -44,7 +44,7 @@ struct Engine::State {
   NodeTable table;
   std::unique_ptr<LocalPolicy> local;
   std::optional<FragmentationModel> fragmentation;  // where there are typical pods
-  std::vector<model::Node> nodes;  // as last told; id none() where absent
+  std::vector<model::Node> nodes;                   // as last told; id none() where absent
   std::vector<SpecEntry> specs;
   std::vector<PodEntry> pods;
 

@@ -83,7 +83,8 @@ Result<void> NodeTable::set(const model::Node& node) {
   NodeRow row;
   row.cpu_free = facts.cpu;
   row.memory_free = facts.memory;
-  row.pods_free = static_cast<std::int32_t>(std::min<std::int64_t>(node.allocatable.pods, INT32_MAX));
+  row.pods_free =
+      static_cast<std::int32_t>(std::min<std::int64_t>(node.allocatable.pods, INT32_MAX));
   row.gpus = static_cast<std::uint8_t>(node.gpus.size());
   for (std::size_t g = 0; g < node.gpus.size(); ++g) {
     const auto bit = static_cast<std::uint16_t>(1U << g);
@@ -128,8 +129,8 @@ void NodeTable::give(std::size_t node, const Shape& shape,
   move(node, shape, shares, -1);
 }
 
-void NodeTable::move(std::size_t node, const Shape& shape,
-                     std::span<const model::GpuShare> shares, int sign) {
+void NodeTable::move(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares,
+                     int sign) {
   NodeRow& row = rows_[node];
   NodeFacts& facts = facts_[node];
   row.cpu_free -= sign * shape.cpu;

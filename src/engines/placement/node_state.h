@@ -24,12 +24,12 @@ struct alignas(64) NodeRow {
   std::int64_t cpu_free = 0;     // millicores
   std::int64_t memory_free = 0;  // bytes
   std::int32_t pods_free = 0;
-  std::int32_t gpu_free_total = 0;    // thousandths, over all GPUs that may be used
+  std::int32_t gpu_free_total = 0;       // thousandths, over all GPUs that may be used
   std::uint16_t shareable_free_max = 0;  // the most that one shareable GPU has free
-  std::uint8_t gpus_whole_free = 0;   // GPUs with all of it free
-  std::uint8_t gpus = 0;              // GPUs that are handed out whole or by thousandths
-  std::uint16_t whole_only = 0;       // bit i: GPU i is never shared
-  std::uint16_t blocked = 0;          // bit i: GPU i is draining, reconfiguring, failed or MIG
+  std::uint8_t gpus_whole_free = 0;      // GPUs with all of it free
+  std::uint8_t gpus = 0;                 // GPUs that are handed out whole or by thousandths
+  std::uint16_t whole_only = 0;          // bit i: GPU i is never shared
+  std::uint16_t blocked = 0;             // bit i: GPU i is draining, reconfiguring, failed or MIG
   std::array<std::uint16_t, gpus_per_node_max> gpu_free{};  // 0 where blocked
 
   friend bool operator==(const NodeRow&, const NodeRow&) = default;
@@ -38,12 +38,12 @@ static_assert(sizeof(NodeRow) == 64);
 
 struct NodeFacts {
   bool present = false;
-  bool open = false;  // ready and not cordoned
+  bool open = false;            // ready and not cordoned
   std::int32_t gpu_model = -1;  // in Names; -1: no GPUs
   std::int64_t gpu_memory = 0;  // bytes of each GPU
   std::int64_t cpu = 0;
   std::int64_t memory = 0;
-  std::vector<std::int64_t> extra;   // free ephemeral storage and extended resources, by number
+  std::vector<std::int64_t> extra;      // free ephemeral storage and extended resources, by number
   std::array<std::int32_t, 10> held{};  // pods on it by what they hold: affinity_class()
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "engines/placement/fragmentation.h"
 #include "engines/placement/policy.h"
@@ -235,8 +236,21 @@ Result<std::unique_ptr<LocalPolicy>> make_local_policy(const Config& config, Nod
   for (const Entry& entry : registry) {
     known += fmt::format("{}{}", known.empty() ? "" : ", ", entry.info.name);
   }
-  return bad_input(
-      fmt::format("policy: found \"{}\", expected one of: {}", config.policy, known));
+  return bad_input(fmt::format("policy: found \"{}\", expected one of: {}", config.policy, known));
+}
+
+std::uint32_t tie_rank(std::uint64_t seed, std::uint32_t node) {
+  // A Feistel network over two halves of 12 bits: a bijection whatever the round function is.
+  std::uint32_t left = (node >> 12) & 0xfff;
+  std::uint32_t right = node & 0xfff;
+  for (std::uint64_t round = 0; round < 4; ++round) {
+    std::uint64_t z = seed + (round + 1) * 0x9e3779b97f4a7c15ULL + right * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    const auto mixed = static_cast<std::uint32_t>((z ^ (z >> 31)) & 0xfff);
+    left = std::exchange(right, left ^ mixed);
+  }
+  return (left << 12) | right;
 }
 
 std::int32_t best_fit_gpu(const NodeRow& row, std::int32_t milli) {

@@ -45,6 +45,10 @@ Result<std::unique_ptr<LocalPolicy>> make_local_policy(const Config& config, Nod
 // The fullest GPU that still has room for a share: what most policies do within a node.
 std::int32_t best_fit_gpu(const NodeRow& row, std::int32_t milli);
 
+// Who wins between nodes of equal score: a permutation of 24-bit node ids, keyed by the seed, so
+// that it depends on no history. Lower wins.
+std::uint32_t tie_rank(std::uint64_t seed, std::uint32_t node);
+
 // exp(-x) for x >= 0 from additions and multiplications only: the same bits on every machine.
 double exp_negative(double x);
 

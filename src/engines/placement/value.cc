@@ -33,8 +33,7 @@ double exp_negative(double x) {
   }
   const int whole_steps = static_cast<int>(scaled);
   const double r = (scaled - whole_steps) / steps;
-  const double tail =
-      1 - r * (1 - r / 2 * (1 - r / 3 * (1 - r / 4 * (1 - r / 5 * (1 - r / 6)))));
+  const double tail = 1 - r * (1 - r / 2 * (1 - r / 3 * (1 - r / 4 * (1 - r / 5 * (1 - r / 6)))));
   return table[static_cast<std::size_t>(whole_steps)] * tail;
 }
 

@@ -24,11 +24,11 @@ struct ValueTable {
   std::vector<std::int32_t> knots;  // thousandths, ascending, the first 0, the last 1000
   std::vector<double> h;            // GPUs wasted, by knot
   double cpu_weight = 0;
-  double cpu_scale = 1;     // cores per free GPU
+  double cpu_scale = 1;  // cores per free GPU
   double memory_weight = 0;
   double memory_scale = 1;  // GB (1000 MiB) per free GPU
   double exhausted = 0;
-  std::int64_t exhausted_cpu = 0;           // millicores
+  std::int64_t exhausted_cpu = 0;  // millicores
   std::int64_t exhausted_memory_mib = 0;
   double open = 0;
   double beta = 0;

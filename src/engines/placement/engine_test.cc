@@ -1,0 +1,307 @@
+#include "engines/placement/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/random.h"
+
+namespace plimsoll::placement {
+namespace {
+
+using model::Node;
+using model::PodSpec;
+using model::Snapshot;
+
+Node make_node(std::uint32_t id, int gpus, std::int64_t cores = 64, const char* gpu = "T4") {
+  Node node;
+  node.id = NodeId(id);
+  node.name = "node-" + std::to_string(id);
+  node.allocatable.cpu = Millicores(cores * 1000);
+  node.allocatable.memory = gibibyte * 256;
+  node.allocatable.pods = 110;
+  for (int g = 0; g < gpus; ++g) {
+    node.gpus.push_back({.model = gpu, .memory = gibibyte * 16});
+  }
+  return node;
+}
+
+PodSpec make_spec(int gpus, int milli = 1000, std::int64_t cores = 4) {
+  PodSpec spec;
+  spec.requests.cpu = Millicores(cores * 1000);
+  spec.requests.memory = gibibyte * 8;
+  spec.gpu.count = gpus;
+  spec.gpu.milli = GpuMilli(milli);
+  return spec;
+}
+
+Engine make_engine(const Snapshot& snapshot, const std::string& policy = "plimsoll") {
+  auto engine = Engine::make(snapshot, {.policy = policy});
+  EXPECT_TRUE(engine.has_value()) << engine.error().message;
+  return *std::move(engine);
+}
+
+TEST(Engine, UnknownPolicyNamesTheKnownOnes) {
+  const auto engine = Engine::make({}, {.policy = "bestest"});
+  ASSERT_FALSE(engine.has_value());
+  EXPECT_EQ(engine.error().message,
+            "policy: found \"bestest\", expected one of: plimsoll, vanilla, most_allocated, fgd, "
+            "best_fit, packing, clustering, dot_product, random");
+}
+
+TEST(Engine, ASharePrefersTheFullestGpuThatFits) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 2)};
+  snapshot.specs = {make_spec(1, 600), make_spec(1, 400)};
+  Engine engine = make_engine(snapshot, "best_fit");
+  engine.assume(PodId(0), SpecId(0), {NodeId(0), {{1, GpuMilli(600), -1}}});
+  const auto choice = engine.find(SpecId(1));
+  ASSERT_TRUE(choice.has_value());
+  ASSERT_EQ(choice->binding.gpus.size(), 1U);
+  EXPECT_EQ(choice->binding.gpus[0].index, 1);
+}
+
+TEST(Engine, ExplainNamesTheFirstReasonOfEachNode) {
+  Snapshot snapshot;
+  Node tainted = make_node(0, 8);
+  tainted.taints.push_back({.key = "gpu", .value = "reserved"});
+  Node cordoned = make_node(1, 8);
+  cordoned.unschedulable = true;
+  snapshot.nodes = {tainted, cordoned, make_node(2, 2), make_node(3, 8, 2), make_node(4, 0)};
+  snapshot.specs = {make_spec(4)};
+  Engine engine = make_engine(snapshot);
+  EXPECT_FALSE(engine.find(SpecId(0)).has_value());
+  EXPECT_EQ(
+      model::to_string(engine.explain(SpecId(0)), engine.node_count()),
+      "0/5 nodes are available: 2 Insufficient GPU, 1 node(s) were unschedulable, 1 node(s) had "
+      "untolerated taint {gpu: reserved}, 1 Insufficient cpu.");
+}
+
+TEST(Engine, WholeOnlyAndDrainingGpusAreNeverShared) {
+  Snapshot snapshot;
+  Node node = make_node(0, 2);
+  node.gpus[0].sharing = model::GpuSharing::whole;
+  node.gpus[1].condition = model::GpuCondition::draining;
+  snapshot.nodes = {node};
+  snapshot.specs = {make_spec(1, 100), make_spec(1), make_spec(2)};
+  Engine engine = make_engine(snapshot);
+  EXPECT_FALSE(engine.find(SpecId(0)).has_value());
+  ASSERT_TRUE(engine.find(SpecId(1)).has_value());
+  EXPECT_EQ(engine.find(SpecId(1))->binding.gpus[0].index, 0);
+  EXPECT_FALSE(engine.find(SpecId(2)).has_value());
+}
+
+TEST(Engine, GpuModelAndMemoryAreHard) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 8, 64, "T4"), make_node(1, 8, 64, "V100")};
+  PodSpec wants_v100 = make_spec(1);
+  wants_v100.gpu.models = {"V100"};
+  PodSpec wants_memory = make_spec(1);
+  wants_memory.gpu.memory_min = gibibyte * 80;
+  snapshot.specs = {wants_v100, wants_memory};
+  Engine engine = make_engine(snapshot);
+  EXPECT_EQ(engine.find(SpecId(0))->binding.node, NodeId(1));
+  EXPECT_FALSE(engine.find(SpecId(1)).has_value());
+  EXPECT_EQ(engine.explain(SpecId(1))[0].code, model::RefusalCode::gpu_memory);
+}
+
+// A random history of deltas and transactions, mirrored in a Snapshot.
+class History {
+ public:
+  explicit History(std::uint64_t seed) : random_(seed) {
+    for (std::uint32_t i = 0; i < 12; ++i) {
+      snapshot_.nodes.push_back(random_node(i));
+    }
+    for (int i = 0; i < 8; ++i) {
+      snapshot_.specs.push_back(random_spec());
+    }
+  }
+
+  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+
+  // One random change, carried out on both.
+  void step(Engine& engine) {
+    switch (random_.below(10)) {
+      case 0:
+        return change_node(engine);
+      case 1:
+        return add_spec(engine);
+      case 2:
+        return add_node(engine);
+      case 3:
+      case 4:
+        return remove_pod(engine);
+      case 5:
+        return try_and_roll_back(engine);
+      default:
+        return place(engine);
+    }
+  }
+
+ private:
+  Node random_node(std::uint32_t id) {
+    Node node = make_node(id, static_cast<int>(random_.below(9)),
+                          static_cast<std::int64_t>(8 + random_.below(90)));
+    node.topology.zone = "zone-" + std::to_string(random_.below(3));
+    node.topology.rack = "rack-" + std::to_string(random_.below(4));
+    if (random_.below(4) == 0) node.taints.push_back({.key = "dedicated", .value = "x"});
+    model::set_label(node.labels, "pool", random_.below(2) == 0 ? "a" : "b");
+    if (random_.below(3) == 0) node.allocatable.extended = {{"rdma/hca", 4}};
+    return node;
+  }
+
+  PodSpec random_spec() {
+    PodSpec spec = make_spec(static_cast<int>(random_.below(5)));
+    if (spec.gpu.count == 1) {
+      spec.gpu.milli = GpuMilli(static_cast<std::int64_t>(1 + random_.below(10)) * 100);
+    }
+    if (random_.below(3) == 0) spec.node_selector = {{"pool", "a"}};
+    if (random_.below(3) == 0) spec.tolerations = {{.op = model::TolerationOperator::exists}};
+    if (random_.below(4) == 0) spec.requests.extended = {{"rdma/hca", 1}};
+    return spec;
+  }
+
+  void both(Engine& engine, const model::Delta& delta) {
+    const auto mine = engine.apply(delta);
+    ASSERT_TRUE(mine.has_value()) << mine.error().message;
+    const auto theirs = model::apply(snapshot_, delta);
+    ASSERT_TRUE(theirs.has_value()) << theirs.error().message;
+  }
+
+  void change_node(Engine& engine) {
+    Node node = snapshot_.nodes[random_.below(snapshot_.nodes.size())];
+    node.unschedulable = !node.unschedulable;
+    both(engine, model::NodeUpserted{node});
+  }
+
+  void add_spec(Engine& engine) {
+    if (snapshot_.specs.size() < 20) {
+      both(engine, model::SpecAdded{SpecId(static_cast<std::uint32_t>(snapshot_.specs.size())),
+                                    random_spec()});
+    }
+  }
+
+  void add_node(Engine& engine) {
+    if (snapshot_.nodes.size() < 24) {
+      const auto id = static_cast<std::uint32_t>(snapshot_.nodes.size());
+      both(engine, model::NodeUpserted{random_node(id)});
+    }
+  }
+
+  SpecId any_spec() {
+    return SpecId(static_cast<std::uint32_t>(random_.below(snapshot_.specs.size())));
+  }
+
+  void place(Engine& engine) {
+    const SpecId spec = any_spec();
+    model::Pod pod;
+    pod.id = PodId(next_pod_++);
+    pod.name = "pod-" + std::to_string(pod.id.value());
+    pod.spec = spec;
+    both(engine, model::PodAdded{pod});
+    if (const auto choice = engine.find(spec)) {
+      engine.assume(pod.id, spec, choice->binding);
+      both(engine, model::PodBound{pod.id, choice->binding});
+      running_.push_back(pod.id);
+    }
+  }
+
+  void remove_pod(Engine& engine) {
+    if (!running_.empty()) {
+      const std::size_t i = random_.below(running_.size());
+      both(engine, model::PodRemoved{running_[i]});
+      running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+
+  void try_and_roll_back(Engine& engine) {
+    const std::string before = engine.digest();
+    const Mark outer = engine.checkpoint();
+    for (int i = 0; i < 5; ++i) {
+      const SpecId spec = any_spec();
+      const Mark inner = engine.checkpoint();
+      if (const auto choice = engine.find(spec)) {
+        engine.assume(PodId(5000 + static_cast<std::uint32_t>(i)), spec, choice->binding);
+      }
+      if (!running_.empty() && random_.below(2) == 0) {
+        const PodId victim = running_[random_.below(running_.size())];
+        engine.forget(victim);
+        engine.roll_back(inner);
+      } else {
+        engine.commit(inner);
+      }
+    }
+    engine.roll_back(outer);
+    ASSERT_EQ(engine.digest(), before);
+  }
+
+  Random random_;
+  Snapshot snapshot_;
+  std::vector<PodId> running_;
+  std::uint32_t next_pod_ = 0;
+};
+
+TEST(EngineProperty, IncrementalEqualsRebuilt) {
+  for (const char* policy : {"plimsoll", "best_fit", "packing", "clustering", "dot_product"}) {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+      SCOPED_TRACE(std::string(policy) + " seed " + std::to_string(seed));
+      History history(seed);
+      Engine engine = make_engine(history.snapshot(), policy);
+      for (int i = 0; i < 250; ++i) {
+        history.step(engine);
+        if (::testing::Test::HasFatalFailure()) return;
+        if (i % 10 != 0) continue;
+        Engine rebuilt = make_engine(history.snapshot(), policy);
+        ASSERT_EQ(engine.digest(), rebuilt.digest()) << "step " << i;
+        for (std::uint32_t s = 0; s < history.snapshot().specs.size(); ++s) {
+          const auto a = engine.find(SpecId(s));
+          const auto b = rebuilt.find(SpecId(s));
+          ASSERT_EQ(a.has_value(), b.has_value()) << "spec " << s;
+          if (a) {
+            ASSERT_EQ(a->binding, b->binding) << "spec " << s;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(EngineProperty, DroppingIndexesChangesNoChoice) {
+  History with(3);
+  History without(3);
+  auto roomy = Engine::make(with.snapshot(), {});
+  auto tight = Engine::make(without.snapshot(), {.index_bytes_max = 1});
+  ASSERT_TRUE(roomy.has_value() && tight.has_value());
+  for (int i = 0; i < 300; ++i) {
+    with.step(*roomy);
+    without.step(*tight);
+  }
+  EXPECT_EQ(roomy->digest(), tight->digest());
+}
+
+TEST(EngineProperty, CapacityIsWhatPlacingOneByOneReaches) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    History history(seed);
+    Engine engine = make_engine(history.snapshot());
+    for (int i = 0; i < 60; ++i) history.step(engine);
+    for (std::uint32_t s = 0; s < history.snapshot().specs.size(); ++s) {
+      const auto room = engine.capacities(SpecId(s), 6);
+      for (std::uint32_t n = 0; n < room.size(); ++n) {
+        const Mark mark = engine.checkpoint();
+        std::int32_t placed = 0;
+        while (placed < 6) {
+          const auto choice = engine.find_on(SpecId(s), NodeId(n));
+          if (!choice) break;
+          engine.assume(PodId(9000 + static_cast<std::uint32_t>(placed++)), SpecId(s),
+                        choice->binding);
+        }
+        engine.roll_back(mark);
+        // Shares pack onto GPUs one by one, so best fit reaches the sum of what each GPU holds.
+        ASSERT_EQ(room[n], placed) << "seed " << seed << " spec " << s << " node " << n;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace plimsoll::placement
