@@ -179,7 +179,22 @@ TEST(Validate, NamesTheObjectAndTheField) {
          s.pods[1] = s.pods[0];
          s.pods[1].id = PodId(1);
        },
-       "pods[1]: binding: found GPU 1 of node 1 held for 1200 thousandths, expected 1000 at most"},
+       "pods[1]: binding: GPU 1 of node 1: found 1200 thousandths, expected 1000 at most"},
+      {[](auto& s) {
+         s.nodes[0].gpus[1].model = "A100-80GB";
+         s.nodes[0].gpus[1].instances = {{"3g.40gb", 0}, {"1g.10gb", 3}};
+       },
+       "nodes[0]: gpus: MIG instance 1g.10gb@3: found memory slices taken, expected them free on "
+       "A100-80GB"},
+      {[](auto& s) {
+         s.nodes[1].gpus[1].model = "A100-80GB";
+         s.specs[1].gpu = {.count = 1, .mig_profile = "2g.20gb"};
+         s.pods[0].binding->gpus[0] = {.index = 1, .milli = GpuMilli(0), .mig_start = 2};
+         s.pods[1] = s.pods[0];
+         s.pods[1].id = PodId(1);
+       },
+       "pods[1]: binding: GPU 1 of node 1: found a 2g.20gb at 2, expected a free place that "
+       "exists"},
   };
   for (const auto& c : cases) {
     Snapshot s = small();

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "model/check_pod.h"
+#include "model/mig.h"
 #include "model/snapshot.h"
 
 namespace plimsoll::model {
@@ -79,6 +80,22 @@ Result<void> check_resources(const Resources& resources, std::string_view field,
   return {};
 }
 
+// Where the geometry of the model is known, the instances are legal in it.
+Result<void> check_instances(const Gpu& gpu, const Where& where) {
+  for (const MigInstance& instance : gpu.instances) {
+    TRY_VOID(within(instance.start, {}, "gpus: instances: start", where));
+  }
+  const MigGeometry* geometry = find_geometry(gpu.model);
+  if (geometry == nullptr || gpu.instances.empty()) {
+    return {};
+  }
+  auto result = legal(*geometry, gpu.instances);
+  if (!result) {
+    return bad_input(fmt::format("{}: gpus: {}", where(), result.error().message));
+  }
+  return {};
+}
+
 Result<void> check_node(const Node& node, const Where& where) {
   TRY_VOID(sorted_by_name(node.labels, "labels", where));
   TRY_VOID(check_resources(node.capacity, "capacity", where));
@@ -86,9 +103,7 @@ Result<void> check_node(const Node& node, const Where& where) {
   TRY_VOID(within(node.price.value(), {}, "price", where));
   for (const Gpu& gpu : node.gpus) {
     TRY_VOID(within(gpu.memory.value(), {}, "gpus: memory", where));
-    for (const MigInstance& instance : gpu.instances) {
-      TRY_VOID(within(instance.start, {}, "gpus: instances: start", where));
-    }
+    TRY_VOID(check_instances(gpu, where));
   }
   return {};
 }
@@ -145,24 +160,48 @@ Result<void> check_tenant(const Snapshot& snapshot, const Tenant& tenant, const 
   return {};
 }
 
-// No GPU is handed out for more than its 1000 thousandths. Unknown indices count nowhere.
+struct Held {
+  std::int64_t milli = 0;
+  SliceMask slices = 0;
+};
+
+// Adds what `share` takes of one GPU; the error says what is handed out twice.
+Result<void> hold(Held& held, const GpuShare& share, const MigProfile* profile) {
+  held.milli += share.milli.value();
+  if (held.milli > whole_gpu.value()) {
+    return bad_input(fmt::format("{} thousandths, expected 1000 at most", held.milli));
+  }
+  if (profile != nullptr && share.mig_start >= 0) {
+    if (share.mig_start > 7 || (places_for(*profile, held.slices) >> share.mig_start & 1U) == 0) {
+      return bad_input(fmt::format("a {} at {}, expected a free place that exists", profile->name,
+                                   share.mig_start));
+    }
+    held.slices |= slices_of(*profile, share.mig_start);
+  }
+  return {};
+}
+
+// No part of a GPU is handed out twice. Unknown indices count nowhere.
 Result<void> check_gpu_sums(const Snapshot& snapshot) {
-  std::map<std::pair<NodeId, std::int32_t>, std::int64_t> held;
+  std::map<std::pair<NodeId, std::int32_t>, Held> held;
   for (const Pod& pod : snapshot.pods) {
     if (!pod.id.valid() || !pod.binding) {
       continue;
     }
+    const NodeId node = pod.binding->node;
     for (const GpuShare& share : pod.binding->gpus) {
       if (share.index < 0) {
         continue;
       }
-      std::int64_t& sum = held[{pod.binding->node, share.index}];
-      sum += share.milli.value();
-      if (sum > whole_gpu.value()) {
-        return bad_input(
-            fmt::format("pods[{}]: binding: found GPU {} of node {} held for {} thousandths, "
-                        "expected 1000 at most",
-                        pod.id.value(), share.index, pod.binding->node.value(), sum));
+      const Gpu& gpu = snapshot.nodes[node.index()].gpus[static_cast<std::size_t>(share.index)];
+      const MigGeometry* geometry = find_geometry(gpu.model);
+      const std::string& asked = snapshot.specs[pod.spec.index()].gpu.mig_profile;
+      const auto result = hold(held[{node, share.index}], share,
+                               geometry == nullptr ? nullptr : geometry->find(asked));
+      if (!result) {
+        return bad_input(fmt::format("pods[{}]: binding: GPU {} of node {}: found {}",
+                                     pod.id.value(), share.index, node.value(),
+                                     result.error().message));
       }
     }
   }
