@@ -40,8 +40,12 @@ PlainNode after(PlainNode node, const model::PodSpec& spec, const std::vector<in
 }  // namespace
 
 PlainPlacement::PlainPlacement(const std::vector<model::Node>& nodes, PlainPolicy policy,
-                               std::vector<PlainTypical> typical, std::vector<std::uint32_t> rank)
-    : policy_(policy), typical_(std::move(typical)), rank_(std::move(rank)) {
+                               std::vector<PlainTypical> typical, std::vector<std::uint32_t> rank,
+                               placement::ValueTable table)
+    : policy_(policy),
+      typical_(std::move(typical)),
+      rank_(std::move(rank)),
+      table_(std::move(table)) {
   for (const model::Node& node : nodes) {
     nodes_.push_back({node.allocatable.cpu.value(), node.allocatable.memory.value(),
                       std::vector<int>(node.gpus.size(), 1000),
@@ -77,38 +81,57 @@ double PlainPlacement::fragmented(const PlainNode& node) const {
   return static_cast<double>(sum) / static_cast<double>(pods);
 }
 
-// The published figures of the learned value, by its formula.
-double PlainPlacement::value(const PlainNode& node) {
-  static constexpr int knots[] = {0,   50,  110, 160, 190, 220, 270, 320, 350, 370, 440,
-                                  460, 470, 530, 550, 590, 650, 680, 810, 840, 1000};
-  static constexpr double h[] = {-.270, -.053, .207,  .160, .197,  .053, .159,
-                                 .133,  -.102, -.024, .131, -.050, .140, .121,
-                                 .238,  .061,  .085,  .018, .083,  .106, .119};
+namespace {
+
+double interpolate(const placement::Curve& curve, double x) {
+  if (x <= curve.at.front()) return curve.value.front();
+  for (std::size_t i = 1; i < curve.at.size(); ++i) {
+    if (x < curve.at[i]) {
+      const double share = (x - curve.at[i - 1]) / (curve.at[i] - curve.at[i - 1]);
+      return curve.value[i - 1] + share * (curve.value[i] - curve.value[i - 1]);
+    }
+  }
+  return curve.value.back();
+}
+
+double rounded(double gpus) { return std::round(gpus * 0x1p20); }
+
+}  // namespace
+
+// The learned value, by its formula in value.h, in units of 2^-20 GPUs.
+double PlainPlacement::value(const PlainNode& node) const {
   double sum = 0;
   double total = 0;
   for (const int rho : node.gpus) {
     std::size_t k = 0;
-    while (k + 1 < std::size(knots) && knots[k + 1] <= rho) ++k;
-    sum += h[k] + (rho - knots[k]) / 1000.0;
+    while (k + 1 < table_.knots.size() && table_.knots[k + 1] <= rho) ++k;
+    sum += rounded(table_.h[k] + (rho - table_.knots[k]) / 1000.0);
     total += rho;
   }
   const double f = total / 1000;
   const double n = static_cast<double>(node.gpus.size());
   const double mib = static_cast<double>(node.memory) / (1 << 20);
+  double rest = f < n ? table_.open : 0;
   if (f > 0) {
-    sum += 1.596 * f * std::exp(-(static_cast<double>(node.cpu) / 1000 / f) / 3.27);
-    sum += 0.379 * f * std::exp(-(mib / 1000 / f) / 14.16);
-    if (node.cpu < 3152 || mib < 5600) sum += 0.5 * f;
+    rest += f * interpolate(table_.cpu, static_cast<double>(node.cpu) / f);
+    rest += f * interpolate(table_.memory, mib / f);
+    if (node.cpu < table_.exhausted_cpu || mib < static_cast<double>(table_.exhausted_memory_mib)) {
+      rest += f * table_.exhausted;
+    }
+    rest += table_.beta * n * std::sqrt(f / n);
   }
-  if (f < n) sum += 0.0917;
-  return sum + (n > 0 ? 0.4 * n * std::sqrt(f / n) : 0);
+  if (!table_.whole.empty()) {
+    const auto w = static_cast<std::size_t>(gpus_with(node, 1000));
+    sum += rounded(table_.whole[std::min(w, table_.whole.size() - 1)]);
+  }
+  return sum + rounded(rest);
 }
 
 PlainPlacement::Best PlainPlacement::score(const PlainNode& node,
                                            const model::PodSpec& spec) const {
   const auto measure = [&](const PlainNode& next) {
     if (policy_ == PlainPolicy::value) {
-      return std::round(value(node) * 0x1p20) - std::round(value(next) * 0x1p20);
+      return value(node) - value(next);
     }
     const double x = (fragmented(node) - fragmented(next)) / 1000;
     return std::trunc(100 / (1 + std::exp(-x)));

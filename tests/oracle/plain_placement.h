@@ -1,7 +1,8 @@
 // The oracle: placement as its definitions read, rescanning every node and GPU for each pod.
 //
-// Written apart from the engine and sharing nothing with it but the model's types, so that the
-// two can be held against each other choice by choice; also the slow peer that benchmarks name.
+// Written apart from the engine and sharing nothing with it but the model's types and the numbers
+// of its learned table, so that the two can be held against each other choice by choice; also the
+// slow peer that benchmarks name.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engines/placement/value.h"
 #include "model/pod.h"
 #include "model/snapshot.h"
 
@@ -37,7 +39,8 @@ class PlainPlacement {
  public:
   // `rank[i]` orders nodes of equal score, lowest first.
   PlainPlacement(const std::vector<model::Node>& nodes, PlainPolicy policy,
-                 std::vector<PlainTypical> typical, std::vector<std::uint32_t> rank);
+                 std::vector<PlainTypical> typical, std::vector<std::uint32_t> rank,
+                 placement::ValueTable table = placement::shipped_table());
 
   // Places one more pod and takes what it holds, or returns none. O(nodes x GPUs x typical).
   std::optional<PlainChoice> place(const model::PodSpec& spec);
@@ -53,12 +56,13 @@ class PlainPlacement {
   [[nodiscard]] bool fits(const PlainNode& node, const model::PodSpec& spec) const;
   [[nodiscard]] Best score(const PlainNode& node, const model::PodSpec& spec) const;
   [[nodiscard]] double fragmented(const PlainNode& node) const;
-  [[nodiscard]] static double value(const PlainNode& node);
+  [[nodiscard]] double value(const PlainNode& node) const;
 
   std::vector<PlainNode> nodes_;
   PlainPolicy policy_;
   std::vector<PlainTypical> typical_;
   std::vector<std::uint32_t> rank_;
+  placement::ValueTable table_;
 };
 
 }  // namespace plimsoll::oracle

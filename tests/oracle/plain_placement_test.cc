@@ -57,12 +57,14 @@ World random_world(std::uint64_t seed) {
 }
 
 // Runs both through the same arrivals and departures and expects every choice to be the same.
-void expect_same_choices(std::uint64_t seed, const std::string& policy) {
+void expect_same_choices(std::uint64_t seed, const std::string& policy,
+                         const placement::ValueTable& table = placement::shipped_table()) {
   World world = random_world(seed);
   placement::Config config;
   config.policy = policy;
   config.seed = seed;
   config.typical = world.typical;
+  config.table = std::make_shared<const placement::ValueTable>(table);
   auto engine = placement::Engine::make(world.snapshot, config);
   ASSERT_TRUE(engine.has_value()) << engine.error().message;
 
@@ -75,7 +77,7 @@ void expect_same_choices(std::uint64_t seed, const std::string& policy) {
   }
   oracle::PlainPlacement plain(world.snapshot.nodes,
                                fgd ? oracle::PlainPolicy::fgd : oracle::PlainPolicy::value,
-                               world.plain_typical, rank);
+                               world.plain_typical, rank, table);
   Random random(seed + 1);
   std::map<std::uint32_t, std::pair<SpecId, oracle::PlainChoice>> running;
   int refused = 0;
@@ -118,6 +120,33 @@ TEST(EngineAgainstOracle, TheLearnedValueChoosesTheSame) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
     expect_same_choices(seed, "plimsoll");
+  }
+}
+
+// A table whose every term is at work, and whose points lie at odd places.
+placement::ValueTable random_table(std::uint64_t seed) {
+  Random random(seed);
+  placement::ValueTable table = placement::shipped_table();
+  for (double& h : table.h) h += random.normal() * 0.1;
+  for (placement::Curve* curve : {&table.cpu, &table.memory}) {
+    *curve = {};
+    for (std::int32_t at = static_cast<std::int32_t>(random.below(500)); at < 90'000;
+         at += 1 + static_cast<std::int32_t>(random.below(9'000))) {
+      curve->at.push_back(at);
+      curve->value.push_back(random.uniform());
+    }
+  }
+  for (int w = 0; w < 7; ++w) table.whole.push_back(random.normal() * 0.2);
+  table.exhausted = random.uniform();
+  table.open = random.normal() * 0.1;
+  table.beta = random.uniform();
+  return table;
+}
+
+TEST(EngineAgainstOracle, AnyTableChoosesTheSame) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_same_choices(seed, "plimsoll", random_table(seed));
   }
 }
 

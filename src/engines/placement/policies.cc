@@ -144,38 +144,65 @@ class Fgd final : public LocalPolicy {
 
 class Value final : public LocalPolicy {
  public:
-  explicit Value(std::shared_ptr<const ValueTable> table) : table_(std::move(table)) {}
+  explicit Value(const ValueTable& table) : value_(table) {}
 
   bool ties_by_id() const override { return true; }
 
   Scored score(const NodeTable& nodes, std::size_t node, const Shape& shape) const override {
-    NodeRow row = nodes.row(node);
-    const std::span<const std::uint16_t> gpus(row.gpu_free.data(), row.gpus);
-    const std::int64_t before = node_value(*table_, gpus, row.cpu_free, row.memory_free);
-    const std::int64_t cpu = row.cpu_free - shape.cpu;
-    const std::int64_t memory = row.memory_free - shape.memory;
-    if (!shape.shares()) {
-      take_whole(row, shape.gpus);
-      return {before - node_value(*table_, gpus, cpu, memory), -1};
+    const NodeRow& row = nodes.row(node);
+    const std::int64_t asks = asked(shape);
+    const std::int64_t change =
+        now(row, node) -
+        value_.node({row.cpu_free - shape.cpu, row.memory_free - shape.memory,
+                     row.gpu_free_total - static_cast<std::int32_t>(asks), row.gpus});
+    const std::size_t free = row.gpus_whole_free;
+    if (shape.gpus == 0) {
+      return {change, -1};
     }
+    if (!shape.shares()) {
+      const auto gpus = static_cast<std::size_t>(shape.gpus);
+      return {change + shape.gpus * (value_.gpu(whole) - value_.gpu(0)) + value_.whole(free) -
+                  value_.whole(free - gpus),
+              -1};
+    }
+    const std::int64_t breaks = free > 0 ? value_.whole(free) - value_.whole(free - 1) : 0;
     Scored best{INT64_MIN, -1};
     for (std::int32_t g = 0; g < row.gpus; ++g) {
-      std::uint16_t& free = row.gpu_free[static_cast<std::size_t>(g)];
       if (!shareable(row, g, shape.milli)) {
         continue;
       }
-      free = static_cast<std::uint16_t>(free - shape.milli);
-      const std::int64_t value = before - node_value(*table_, gpus, cpu, memory);
-      free = static_cast<std::uint16_t>(free + shape.milli);
-      if (value > best.score) {
-        best = {value, g};
+      const std::size_t rho = row.gpu_free[static_cast<std::size_t>(g)];
+      const std::int64_t gain = value_.gpu(rho) -
+                                value_.gpu(rho - static_cast<std::size_t>(shape.milli)) +
+                                (rho == whole ? breaks : 0);
+      if (gain > best.score) {
+        best = {gain, g};
       }
     }
-    return best;
+    return {best.score + change, best.gpu};
   }
 
  private:
-  std::shared_ptr<const ValueTable> table_;
+  // A node's term as it stands, remembered until the node changes: an engine has one thread.
+  std::int64_t now(const NodeRow& row, std::size_t node) const {
+    if (node >= memo_.size()) {
+      memo_.resize(node + 1);
+    }
+    Memo& memo = memo_[node];
+    const NodeAmounts amounts{row.cpu_free, row.memory_free, row.gpu_free_total, row.gpus};
+    if (memo.amounts != amounts) {
+      memo = {amounts, value_.node(amounts)};
+    }
+    return memo.value;
+  }
+
+  struct Memo {
+    NodeAmounts amounts{-1, -1, -1, -1};
+    std::int64_t value = 0;
+  };
+
+  NodeValue value_;
+  mutable std::vector<Memo> memo_;
 };
 
 using Maker = std::unique_ptr<LocalPolicy> (*)(const Config&, NodeTable&);
@@ -190,8 +217,7 @@ std::unique_ptr<LocalPolicy> make_fgd(const Config& config, NodeTable& nodes) {
 }
 
 std::unique_ptr<LocalPolicy> make_value(const Config& config, NodeTable&) {
-  static const auto shipped = std::make_shared<const ValueTable>(shipped_table());
-  return std::make_unique<Value>(config.table ? config.table : shipped);
+  return std::make_unique<Value>(config.table ? *config.table : shipped_table());
 }
 
 std::unique_ptr<LocalPolicy> not_local(const Config&, NodeTable&) { return nullptr; }

@@ -10,7 +10,6 @@ namespace plimsoll::placement {
 namespace {
 
 constexpr double fixed_point = 1 << 20;
-constexpr double bytes_per_gb = 1000.0 * (1 << 20);
 
 }  // namespace
 
@@ -37,32 +36,70 @@ double exp_negative(double x) {
   return table[static_cast<std::size_t>(whole_steps)] * tail;
 }
 
-std::int64_t node_value(const ValueTable& table, std::span<const std::uint16_t> gpu_free,
-                        std::int64_t cpu_free, std::int64_t memory_free) {
-  double value = 0;
-  std::int32_t free_total = 0;
-  for (const std::uint16_t rho : gpu_free) {
+NodeValue::Segments::Segments(const Curve& curve) {
+  segments.push_back({0, curve.value.empty() ? 0 : curve.value.front(), 0});
+  for (std::size_t i = 0; i < curve.at.size(); ++i) {
+    const bool last = i + 1 == curve.at.size();
+    const double width = last ? 1 : curve.at[i + 1] - curve.at[i];
+    const double rise = last ? 0 : curve.value[i + 1] - curve.value[i];
+    segments.push_back({static_cast<double>(curve.at[i]), curve.value[i], rise / width});
+  }
+  constexpr std::size_t buckets = 256;
+  buckets_per_unit = buckets / std::max(1.0, segments.back().start);
+  std::uint16_t s = 0;
+  for (std::size_t b = 0; b < buckets; ++b) {
+    while (s + 1U < segments.size() &&
+           segments[s + 1U].start * buckets_per_unit <= static_cast<double>(b)) {
+      ++s;
+    }
+    first.push_back(s);
+  }
+}
+
+double NodeValue::Segments::operator()(double x) const {
+  if (!(x < segments.back().start)) {
+    return segments.back().value;
+  }
+  if (x < 0) {
+    return segments.front().value;
+  }
+  std::size_t s = first[static_cast<std::size_t>(x * buckets_per_unit)];
+  while (x >= segments[s + 1].start) {
+    ++s;
+  }
+  return segments[s].value + (x - segments[s].start) * segments[s].slope;
+}
+
+NodeValue::NodeValue(const ValueTable& table)
+    : cpu_(table.cpu),
+      memory_(table.memory),
+      exhausted_(table.exhausted),
+      exhausted_cpu_(table.exhausted_cpu),
+      exhausted_memory_(table.exhausted_memory_mib << 20),
+      open_(table.open),
+      beta_(table.beta) {
+  for (std::size_t rho = 0; rho < gpu_.size(); ++rho) {
     const auto above = std::upper_bound(table.knots.begin(), table.knots.end(), rho);
     const auto k = static_cast<std::size_t>(above - table.knots.begin() - 1);
-    value += table.h[k] + (rho - table.knots[k]) * 0.001;
-    free_total += rho;
+    const double waste = table.h[k] + (static_cast<double>(rho) - table.knots[k]) / 1000;
+    gpu_[rho] = static_cast<std::int32_t>(std::llround(waste * fixed_point));
   }
-  const double f = free_total * 0.001;
-  if (free_total > 0) {
-    const double c = static_cast<double>(cpu_free) * 0.001 / f;
-    const double m = static_cast<double>(memory_free) / bytes_per_gb / f;
-    value += table.cpu_weight * f * exp_negative(c / table.cpu_scale);
-    value += table.memory_weight * f * exp_negative(m / table.memory_scale);
-    if (cpu_free < table.exhausted_cpu || memory_free < (table.exhausted_memory_mib << 20)) {
-      value += table.exhausted * f;
-    }
+  for (std::size_t w = 0; w < whole_.size() && !table.whole.empty(); ++w) {
+    whole_[w] = std::llround(table.whole[std::min(w, table.whole.size() - 1)] * fixed_point);
   }
-  const auto n = static_cast<double>(gpu_free.size());
-  if (free_total < static_cast<std::int32_t>(gpu_free.size()) * whole) {
-    value += table.open;
-  }
-  if (!gpu_free.empty()) {
-    value += table.beta * n * std::sqrt(f / n);
+}
+
+std::int64_t NodeValue::node(const NodeAmounts& amounts) const {
+  double value = amounts.gpu_free < amounts.gpus * placement::whole ? open_ : 0;
+  if (amounts.gpu_free > 0) {
+    const double f = amounts.gpu_free * 0.001;
+    const double per_gpu = 1 / f;
+    const auto cpu = static_cast<double>(amounts.cpu_free);
+    const double mib = static_cast<double>(amounts.memory_free) * 0x1p-20;
+    const bool exhausted =
+        amounts.cpu_free < exhausted_cpu_ || amounts.memory_free < exhausted_memory_;
+    value += f * (cpu_(cpu * per_gpu) + memory_(mib * per_gpu) + (exhausted ? exhausted_ : 0));
+    value += beta_ * std::sqrt(f * amounts.gpus);
   }
   return std::llround(value * fixed_point);
 }
@@ -74,10 +111,13 @@ const ValueTable& shipped_table() {
                 460, 470, 530, 550, 590, 650, 680, 810, 840, 1000},
       .h = {-.270, -.053, .207, .160, .197, .053, .159, .133, -.102, -.024, .131,
             -.050, .140,  .121, .238, .061, .085, .018, .083, .106,  .119},
-      .cpu_weight = 1.596,
-      .cpu_scale = 3.27,
-      .memory_weight = 0.379,
-      .memory_scale = 14.16,
+      .cpu = {{0, 250, 500, 1000, 1500, 2000, 3000, 4000, 5000, 6000, 8000, 10000, 12000, 16000,
+               20000, 28000},
+              {1.5960, 1.4785, 1.3697, 1.1755, 1.0088, 0.8658, 0.6377, 0.4697, 0.3459, 0.2548,
+               0.1382, 0.0750, 0.0407, 0.0120, 0.0035, 0.0000}},
+      .memory = {{0, 2000, 4000, 8000, 12000, 16000, 20000, 30000, 40000, 50000, 70000, 100000},
+                 {0.3790, 0.3291, 0.2857, 0.2154, 0.1624, 0.1224, 0.0923, 0.0456, 0.0225, 0.0111,
+                  0.0027, 0.0000}},
       .exhausted = 0.5,
       .exhausted_cpu = 3152,
       .exhausted_memory_mib = 5600,

@@ -1,17 +1,18 @@
 // The learned value of what a node could still hold: Plimsoll's own placement score.
 //
-// W(node) = sum over GPUs of [h(k) + (rho - k) / 1000] + cpu_weight F exp(-c / cpu_scale)
-//         + memory_weight F exp(-m / memory_scale) + exhausted F [cpu < c0 or memory < m0]
-//         + open [some pod sits on its GPUs] + beta n sqrt(F / n),
+// W(node) = sum over GPUs of [h(k) + (rho - k) / 1000] + F cpu(c) + F memory(m)
+//         + exhausted F [cpu < c0 or memory < m0] + open [some pod sits on its GPUs]
+//         + beta n sqrt(F / n) + whole(w),
 // where rho is a GPU's free thousandths, k the largest knot <= rho, F the node's free GPUs, n all
-// its GPUs, c free cores per F and m free GB per F. A pod goes where W(after) - W(before) is least.
-// h is what will be wasted of a GPU that has rho left; the other terms are what is wasted for want
-// of cores and memory, and the price of opening a node. Values; thread-safe.
+// its GPUs, w those that are wholly free, c free millicores per F and m free MiB per F; the terms
+// in F are 0 where F is. A pod goes where W(after) - W(before) is least. h is what will be wasted
+// of a GPU that has rho left, cpu and memory what is wasted for want of cores and memory; open and
+// whole are the price of opening a node and of breaking up GPUs that a large pod could take.
+// Values; thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,18 +21,27 @@
 
 namespace plimsoll::placement {
 
+// Straight lines between points; constant before the first and after the last.
+struct Curve {
+  std::vector<std::int32_t> at;  // ascending
+  std::vector<double> value;     // one for each
+
+  friend bool operator==(const Curve&, const Curve&) = default;
+};
+
 struct ValueTable {
   std::vector<std::int32_t> knots;  // thousandths, ascending, the first 0, the last 1000
   std::vector<double> h;            // GPUs wasted, by knot
-  double cpu_weight = 0;
-  double cpu_scale = 1;  // cores per free GPU
-  double memory_weight = 0;
-  double memory_scale = 1;  // GB (1000 MiB) per free GPU
+  Curve cpu;                        // wasted of each free GPU, by free millicores for it
+  Curve memory;                     // the same, by free MiB for it
   double exhausted = 0;
   std::int64_t exhausted_cpu = 0;  // millicores
   std::int64_t exhausted_memory_mib = 0;
   double open = 0;
   double beta = 0;
+  std::vector<double> whole;  // by GPUs wholly free, from 0 on; the last holds for more
+
+  friend bool operator==(const ValueTable&, const ValueTable&) = default;
 };
 
 // The table that serves until a user trains one on their own history.
@@ -41,8 +51,54 @@ const ValueTable& shipped_table();
 std::string to_json(const ValueTable& table);
 Result<ValueTable> value_table_from_json(std::string_view text, std::string_view name);
 
-// W in units of 2^-20 GPUs, of a node with these free amounts. `gpu_free` holds thousandths.
-std::int64_t node_value(const ValueTable& table, std::span<const std::uint16_t> gpu_free,
-                        std::int64_t cpu_free, std::int64_t memory_free);
+// What W takes of a node besides its GPUs' own terms.
+struct NodeAmounts {
+  std::int64_t cpu_free = 0;     // millicores
+  std::int64_t memory_free = 0;  // bytes
+  std::int32_t gpu_free = 0;     // thousandths, over all GPUs
+  std::int32_t gpus = 0;
+
+  friend bool operator==(const NodeAmounts&, const NodeAmounts&) = default;
+};
+
+// A table made ready for the hot path: W = sum of gpu() + node() + whole(), each rounded by itself,
+// in units of 2^-20 GPUs. Immutable.
+class NodeValue {
+ public:
+  explicit NodeValue(const ValueTable& table);
+
+  // Of one GPU with `rho` thousandths free.
+  [[nodiscard]] std::int64_t gpu(std::size_t rho) const { return gpu_[rho]; }
+  [[nodiscard]] std::int64_t node(const NodeAmounts& amounts) const;
+  [[nodiscard]] std::int64_t whole(std::size_t gpus_whole_free) const {
+    return whole_[gpus_whole_free];
+  }
+
+ private:
+  // A curve with the way to a point's segment: buckets of equal width name the first it may be.
+  struct Segments {
+    struct Segment {
+      double start = 0;
+      double value = 0;
+      double slope = 0;
+    };
+    std::vector<Segment> segments;  // the last has no end
+    std::vector<std::uint16_t> first;
+    double buckets_per_unit = 0;
+
+    explicit Segments(const Curve& curve);
+    [[nodiscard]] double operator()(double x) const;
+  };
+
+  std::array<std::int32_t, 1001> gpu_{};
+  std::array<std::int64_t, 17> whole_{};
+  Segments cpu_;
+  Segments memory_;
+  double exhausted_;
+  std::int64_t exhausted_cpu_;
+  std::int64_t exhausted_memory_;  // bytes
+  double open_;
+  double beta_;
+};
 
 }  // namespace plimsoll::placement
