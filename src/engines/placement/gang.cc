@@ -1,0 +1,358 @@
+#include "engines/placement/gang.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <variant>
+
+#include "engines/placement/gang_hosts.h"
+#include "engines/placement/gang_profile.h"
+#include "engines/placement/gang_rules.h"
+
+namespace plimsoll::placement {
+namespace {
+
+constexpr std::size_t releases_max = 1000;  // looked at in one decision
+
+bool is_domain(model::TopologyLevel level) {
+  return level != model::TopologyLevel::none && level != model::TopologyLevel::host;
+}
+
+// The parts of the cluster that hold all members of a gang bound to `level`.
+std::vector<HostRange> scopes_of(HostRange hosts, model::TopologyLevel level) {
+  if (level == model::TopologyLevel::none) {
+    return {hosts};
+  }
+  std::vector<HostRange> scopes;
+  if (level == model::TopologyLevel::host) {
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      scopes.push_back(hosts.subspan(i, 1));
+    }
+    return scopes;
+  }
+  for (const HostRange domain : split_by_domain(hosts, level_index(level))) {
+    if (domain.front().domain[level_index(level)] >= 0) {
+      scopes.push_back(domain);
+    }
+  }
+  return scopes;
+}
+
+std::string_view name_of(model::TopologyLevel level) {
+  switch (level) {
+    case model::TopologyLevel::none:
+      return "";
+    case model::TopologyLevel::zone:
+      return "zone";
+    case model::TopologyLevel::block:
+      return "block";
+    case model::TopologyLevel::rack:
+      return "rack";
+    case model::TopologyLevel::nvlink_domain:
+      return "nvlink_domain";
+    case model::TopologyLevel::host:
+      return "host";
+  }
+  return "";
+}
+
+}  // namespace
+
+GangRequest request_of(const model::Gang& gang, const model::PodSpec& member) {
+  const bool whole = member.gpu.mig_profile.empty() && member.gpu.milli == whole_gpu;
+  return {.members_min = gang.min_members,
+          .members_max = gang.max_members,
+          .gpus_per_member = whole ? member.gpu.count : 0,
+          .required = gang.required_level,
+          .preferred = gang.preferred_level,
+          .profile = gang.profile,
+          .batch_size = gang.batch_size,
+          .expected = gang.expected};
+}
+
+Duration expected_on(const GangRequest& gang, const GangPlacement& placement) {
+  return seconds(to_seconds(gang.expected) * placement.slowdown.value_or(1));
+}
+
+struct GangPlacer::State {
+  GangConfig config;
+  const GangRule* rule = nullptr;
+  GangHosts hosts;
+  KnownPlacements known;
+
+  // How many members fit in the roomiest of `scopes`, up to the most that are wanted.
+  std::int32_t members_in(const std::vector<HostRange>& scopes, const GangRequest& gang) const {
+    std::int64_t most = 0;
+    for (const HostRange scope : scopes) {
+      most = std::max(most, room_of(scope, config.hosts_max));
+    }
+    return static_cast<std::int32_t>(std::min<std::int64_t>(most, gang.members_max));
+  }
+
+  std::optional<GangPlacement> place_within(const GangRequest& gang, HostRange hosts_with_room,
+                                            model::TopologyLevel level) {
+    const std::vector<HostRange> scopes = scopes_of(hosts_with_room, level);
+    const std::int32_t members = members_in(scopes, gang);
+    if (members < std::max(1, gang.members_min)) {
+      return std::nullopt;
+    }
+    const std::vector<KnownShares>& shares = known.of(gang, members, hosts.hardware());
+    std::optional<RuleChoice> best;
+    for (const HostRange scope : scopes) {
+      auto choice = rule->place(
+          {.hosts = scope, .members = members, .hosts_max = config.hosts_max, .known = &shares});
+      if (choice.has_value() && (!best.has_value() || choice->cost < best->cost)) {
+        best = std::move(choice);
+      }
+    }
+    if (!best.has_value()) {
+      return std::nullopt;
+    }
+    std::ranges::sort(best->hosts, std::ranges::less{}, &HostShare::node);
+    GangPlacement placement{.hosts = std::move(best->hosts), .members = members};
+    placement.slowdown = slowdown_of(placement, shares, hosts_with_room);
+    return placement;
+  }
+
+  static std::optional<double> slowdown_of(const GangPlacement& placement,
+                                           const std::vector<KnownShares>& shares,
+                                           HostRange hosts_with_room) {
+    if (shares.empty()) {
+      return std::nullopt;
+    }
+    std::vector<std::int32_t> members;
+    for (const HostShare& share : placement.hosts) {
+      members.push_back(share.members);
+    }
+    std::ranges::sort(members, std::greater{});
+    const auto host =
+        std::ranges::find(hosts_with_room, placement.hosts.front().node, &GangHost::node);
+    for (const KnownShares& candidate : shares) {
+      if (candidate.hardware == host->hardware && candidate.members == members) {
+        return candidate.slowdown;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<GangPlacement> place(const GangRequest& gang, std::span<const std::int32_t> room) {
+    const std::vector<GangHost> with_room = hosts.with_room(room, gang.gpus_per_member);
+    const bool prefers = is_domain(gang.preferred) && gang.preferred > gang.required;
+    if (prefers) {
+      auto preferred = place_within(gang, with_room, gang.preferred);
+      if (preferred.has_value() && preferred->members == gang.members_max) {
+        return preferred;
+      }
+    }
+    return place_within(gang, with_room, gang.required);
+  }
+
+  // When, if at all, a placement that running work gives back beats `now_start`.
+  std::optional<Time> better_later(const GangRequest& gang, const GangPlacement& placement,
+                                   std::span<const std::int32_t> room, Time now,
+                                   std::span<const Release> releases);
+};
+
+namespace {
+
+// Room by node as running work ends, in members of one gang.
+class FutureRoom {
+ public:
+  FutureRoom(std::span<const std::int32_t> room, std::int32_t gpus_per_member)
+      : room_(room.begin(), room.end()), gpus_per_member_(gpus_per_member) {
+    gpus_.reserve(room.size());
+    for (const std::int32_t members : room) {
+      gpus_.push_back(members * gpus_per_member);
+    }
+  }
+
+  void give_back(const Release::Share& share) {
+    const std::size_t node = share.node.index();
+    if (node < room_.size()) {
+      gpus_[node] += share.gpus;
+      room_[node] = gpus_[node] / gpus_per_member_;
+    }
+  }
+  [[nodiscard]] std::span<const std::int32_t> room() const { return room_; }
+
+ private:
+  std::vector<std::int32_t> room_;
+  std::vector<std::int32_t> gpus_;
+  std::int32_t gpus_per_member_;
+};
+
+}  // namespace
+
+std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
+                                                    const GangPlacement& placement,
+                                                    std::span<const std::int32_t> room, Time now,
+                                                    std::span<const Release> releases) {
+  const std::vector<KnownShares>& shares = known.of(gang, placement.members, hosts.hardware());
+  const auto weighed = [&](double score) { return seconds(to_seconds(gang.expected) * score); };
+
+  // One RoomCounts a scope; each release moves hosts within theirs.
+  const std::vector<std::int32_t> everywhere(room.size(), 1);
+  std::vector<GangHost> all = hosts.with_room(everywhere, gang.gpus_per_member);
+  for (GangHost& host : all) {
+    host.room = room[host.node.index()];
+  }
+  const std::vector<HostRange> scopes = scopes_of(all, gang.required);
+  std::vector<RoomCounts> counts;
+  std::vector<std::pair<std::size_t, const GangHost*>> of_node(room.size(), {0, nullptr});
+  for (const HostRange scope : scopes) {
+    for (const GangHost& host : scope) {
+      of_node[host.node.index()] = {counts.size(), &host};
+    }
+    counts.emplace_back(scope);
+  }
+  const auto best_score = [&]() {
+    double best = std::numeric_limits<double>::infinity();
+    for (const RoomCounts& scope : counts) {
+      if (const auto choice = best_known(shares, scope)) {
+        best = std::min(best, choice->score.weighed);
+      }
+    }
+    return best;
+  };
+  const double score_now = best_score();
+  if (score_now == std::numeric_limits<double>::infinity()) {
+    return std::nullopt;
+  }
+  const Start start_now{.at = now, .run = weighed(score_now)};
+
+  // No placement can weigh less: it would fill up hosts that were all but full of strandings.
+  const Duration least = weighed(shares.front().slowdown *
+                                 (1 - stranding_weight * static_cast<double>(placement.members)));
+
+  FutureRoom future(room, gang.gpus_per_member);
+  std::optional<Start> best;
+  for (const Release& release : releases.first(std::min(releases.size(), releases_max))) {
+    const Time at = std::max(now, release.at);
+    const Start bar = best.value_or(start_now);
+    if (at + least >= bar.at + bar.run) {
+      break;
+    }
+    for (const Release::Share& share : release.shares) {
+      if (share.node.index() >= room.size() || of_node[share.node.index()].second == nullptr) {
+        continue;
+      }
+      const std::int32_t old_room = future.room()[share.node.index()];
+      future.give_back(share);
+      const auto& [scope, host] = of_node[share.node.index()];
+      counts[scope].change(*host, old_room, future.room()[share.node.index()]);
+    }
+    const double score = best_score();
+    if (score < std::numeric_limits<double>::infinity()) {
+      const Start later{.at = at, .run = weighed(score)};
+      if (finishes_sooner(later, bar)) {
+        best = later;
+      }
+    }
+  }
+  return best.has_value() ? std::optional(best->at) : std::nullopt;
+}
+
+GangPlacer::GangPlacer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GangPlacer::GangPlacer(GangPlacer&&) noexcept = default;
+GangPlacer& GangPlacer::operator=(GangPlacer&&) noexcept = default;
+GangPlacer::~GangPlacer() = default;
+
+Result<GangPlacer> GangPlacer::make(const model::Snapshot& snapshot, GangConfig config) {
+  const auto table = gang_rule_table();
+  const auto rule = std::ranges::find_if(
+      table, [&](const GangRule& candidate) { return config.rule == candidate.name; });
+  if (rule == table.end()) {
+    std::string names;
+    for (const GangRule& candidate : table) {
+      names += names.empty() ? "" : ", ";
+      names += candidate.name;
+    }
+    return bad_input(fmt::format("gang rule: found '{}', expected one of {}", config.rule, names));
+  }
+  KnownPlacements known(config.predictor, config.hosts_max);
+  auto state = std::make_unique<State>(
+      State{.config = std::move(config), .rule = &*rule, .hosts = {}, .known = std::move(known)});
+  for (const model::Node& node : snapshot.nodes) {
+    if (node.id.valid()) {
+      state->hosts.upsert(node);
+    }
+  }
+  return GangPlacer(std::move(state));
+}
+
+void GangPlacer::apply(const model::Delta& delta) {
+  if (const auto* upserted = std::get_if<model::NodeUpserted>(&delta)) {
+    state_->hosts.upsert(upserted->node);
+  } else if (const auto* removed = std::get_if<model::NodeRemoved>(&delta)) {
+    state_->hosts.remove(removed->node);
+  }
+}
+
+std::optional<GangPlacement> GangPlacer::place(const GangRequest& gang,
+                                               std::span<const std::int32_t> room) {
+  return state_->place(gang, room);
+}
+
+GangDecision GangPlacer::decide(const GangRequest& gang, std::span<const std::int32_t> room,
+                                Time now, std::span<const Release> releases, WaitState& state) {
+  GangDecision decision;
+  decision.start = place(gang, room);
+  if (!decision.start.has_value()) {
+    const std::int64_t total = std::accumulate(room.begin(), room.end(), std::int64_t{0});
+    if (gang.required != model::TopologyLevel::none && total >= gang.members_min) {
+      decision.refusals.push_back({.code = model::RefusalCode::gang_topology,
+                                   .detail = std::string(name_of(gang.required)),
+                                   .nodes = static_cast<std::int32_t>(std::ranges::count_if(
+                                       room, [](std::int32_t members) { return members > 0; }))});
+    }
+    return decision;
+  }
+  const bool weighs = state_->rule->waits && decision.start->slowdown.has_value() &&
+                      gang.expected > Duration(0) && gang.gpus_per_member > 0;
+  if (!weighs || !may_decline(state_->config.wait, state, gang.expected, now)) {
+    return decision;
+  }
+  const auto later = state_->better_later(gang, *decision.start, room, now, releases);
+  if (later.has_value()) {
+    decision.start.reset();
+    decision.wait_until = later;
+    state.first_declined = state.first_declined.value_or(now);
+  }
+  return decision;
+}
+
+std::optional<GangPlacer::Reservation> GangPlacer::reserve(const GangRequest& gang,
+                                                           std::span<const std::int32_t> room,
+                                                           Time now,
+                                                           std::span<const Release> releases) {
+  if (gang.gpus_per_member < 1) {
+    return std::nullopt;
+  }
+  FutureRoom future(room, gang.gpus_per_member);
+  for (const Release& release : releases.first(std::min(releases.size(), releases_max))) {
+    for (const Release::Share& share : release.shares) {
+      future.give_back(share);
+    }
+    if (auto placement = place(gang, future.room())) {
+      return Reservation{.at = std::max(now, release.at), .placement = std::move(*placement)};
+    }
+  }
+  return std::nullopt;
+}
+
+bool GangPlacer::due(const GangRequest& gang, Time submitted, Time now) const {
+  return state_->rule->waits && is_due(state_->config.wait, gang.expected, submitted, now);
+}
+
+std::vector<GangRuleInfo> gang_rules() {
+  std::vector<GangRuleInfo> infos;
+  for (const GangRule& rule : gang_rule_table()) {
+    infos.push_back({.name = rule.name, .help = rule.help});
+  }
+  return infos;
+}
+
+}  // namespace plimsoll::placement

@@ -1,0 +1,116 @@
+// Where the members of a gang go: all of them at once, or not at all.
+//
+// A GangPlacer follows the cluster's nodes and decides for one gang at a time, on the room that the
+// engine reports (Engine::capacities). It takes nothing: its caller assumes the members on the
+// engine, inside a checkpoint. Pure and deterministic; owned by one control loop, not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "engines/placement/gang_wait.h"
+#include "model/gang.h"
+#include "model/perf/speed_model.h"
+#include "model/plan.h"
+#include "model/snapshot.h"
+
+namespace plimsoll::placement {
+
+struct GangConfig {
+  std::string rule = "plimsoll";  // a name in gang_rules()
+  // What is known of step times; borrowed. Null: nothing, and topology decides.
+  const model::perf::SpeedModel* predictor = nullptr;
+  std::int32_t hosts_max = 0;  // no gang spans more; 0: any number
+  WaitBounds wait;
+};
+
+struct GangRequest {
+  std::int32_t members_min = 1;
+  std::int32_t members_max = 1;  // as many of them as fit are taken
+  std::int32_t gpus_per_member = 1;
+  model::TopologyLevel required = model::TopologyLevel::none;
+  model::TopologyLevel preferred = model::TopologyLevel::none;
+  std::string_view profile;
+  std::int64_t batch_size = 0;
+  Duration expected;  // on its best placement; 0: unknown
+};
+GangRequest request_of(const model::Gang& gang, const model::PodSpec& member);
+
+struct HostShare {
+  NodeId node;
+  std::int32_t members = 0;
+
+  friend bool operator==(const HostShare&, const HostShare&) = default;
+};
+
+struct GangPlacement {
+  std::vector<HostShare> hosts;  // by node
+  std::int32_t members = 0;
+  // Predicted step time over that of the gang's best placement on an empty cluster; none: unknown.
+  std::optional<double> slowdown;
+
+  friend bool operator==(const GangPlacement&, const GangPlacement&) = default;
+};
+// How long the gang is expected to run there.
+Duration expected_on(const GangRequest& gang, const GangPlacement& placement);
+
+struct GangDecision {
+  std::optional<GangPlacement> start;    // now
+  std::optional<Time> wait_until;        // it could start, and is predicted to finish sooner if not
+  std::vector<model::Refusal> refusals;  // neither: gang_topology, or empty (too little room)
+};
+
+class GangPlacer {
+ public:
+  // Errors: an unknown rule (the message lists those that exist).
+  static Result<GangPlacer> make(const model::Snapshot& snapshot, GangConfig config);
+  GangPlacer(GangPlacer&&) noexcept;
+  GangPlacer& operator=(GangPlacer&&) noexcept;
+  ~GangPlacer();
+
+  // Follows nodes; ignores every other delta. O(1), and O(nodes log nodes) before the next place().
+  void apply(const model::Delta& delta);
+
+  // The rule's choice for `gang`, where `room[node.index()]` more members fit on each node; none if
+  // there is none. The fewest domains are exact while members x room <= 2^24 (gang_domains.h).
+  std::optional<GangPlacement> place(const GangRequest& gang, std::span<const std::int32_t> room);
+
+  // As place(), and whether to start there now. `state` is the gang's own memory, kept by the
+  // caller from its first decision to its start. Only rule "plimsoll" ever waits.
+  // `releases`: by time, what running work holds and when it is predicted to give it back.
+  GangDecision decide(const GangRequest& gang, std::span<const std::int32_t> room, Time now,
+                      std::span<const Release> releases, WaitState& state);
+
+  // The first of `releases` after which the rule finds a place, and that place; for reservations.
+  struct Reservation {
+    Time at;
+    GangPlacement placement;
+  };
+  std::optional<Reservation> reserve(const GangRequest& gang, std::span<const std::int32_t> room,
+                                     Time now, std::span<const Release> releases);
+
+  // Whether a gang that has waited since `submitted` is due: others may overtake it no longer.
+  // Never under the rules that only compare.
+  [[nodiscard]] bool due(const GangRequest& gang, Time submitted, Time now) const;
+
+ private:
+  struct State;
+  explicit GangPlacer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+struct GangRuleInfo {
+  const char* name;
+  const char* help;
+};
+std::vector<GangRuleInfo> gang_rules();
+
+}  // namespace plimsoll::placement

@@ -1,0 +1,26 @@
+#include "engines/placement/gang_wait.h"
+
+#include <algorithm>
+
+namespace plimsoll::placement {
+namespace {
+
+Duration times(double factor, Duration duration) { return seconds(factor * to_seconds(duration)); }
+
+}  // namespace
+
+bool may_decline(const WaitBounds& bounds, const WaitState& state, Duration expected, Time now) {
+  const Duration longest =
+      std::min(bounds.declines_max, times(bounds.declines_per_expected, expected));
+  return !state.first_declined.has_value() || now - *state.first_declined < longest;
+}
+
+bool is_due(const WaitBounds& bounds, Duration expected, Time submitted, Time now) {
+  return now - submitted >= bounds.due_after + times(bounds.due_per_expected, expected);
+}
+
+bool finishes_sooner(const Start& later, const Start& now_start) {
+  return later.at + later.run + microseconds(1) < now_start.at + now_start.run;
+}
+
+}  // namespace plimsoll::placement
