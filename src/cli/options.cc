@@ -1,8 +1,6 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -15,24 +13,6 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr std::size_t help_column = 34;
-
-template <typename T>
-bool parse_whole(const std::string& text, T& value) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stop == end;
-}
-
-std::string bounds_text(const char* kind, bool low, const std::string& min, bool high,
-                        const std::string& max) {
-  if (low && high) {
-    return fmt::format("{} from {} to {}", kind, min, max);
-  }
-  if (low) {
-    return fmt::format("{} of at least {}", kind, min);
-  }
-  return high ? fmt::format("{} of at most {}", kind, max) : kind;
-}
 
 }  // namespace
 
@@ -119,15 +99,7 @@ void Options::integer(const std::string& name, std::int64_t& value, IntegerBound
                       const std::string& help) {
   parsed(name, fmt::format("{}", value), "N", help,
          [&value, bounds](const std::string& given) -> Result<void> {
-           std::int64_t number = 0;
-           if (!parse_whole(given, number) || number < bounds.min || number > bounds.max) {
-             const IntegerBounds open;
-             return bad_input(fmt::format(
-                 "found '{}', expected {}", given,
-                 bounds_text("an integer", bounds.min != open.min, fmt::format("{}", bounds.min),
-                             bounds.max != open.max, fmt::format("{}", bounds.max))));
-           }
-           value = number;
+           value = TRY(parse_integer(given, bounds));
            return {};
          });
 }
@@ -136,15 +108,7 @@ void Options::number(const std::string& name, double& value, NumberBounds bounds
                      const std::string& help) {
   parsed(name, fmt::format("{}", value), "X", help,
          [&value, bounds](const std::string& given) -> Result<void> {
-           double number = 0;
-           if (!parse_whole(given, number) || !std::isfinite(number) || number < bounds.min ||
-               number > bounds.max) {
-             return bad_input(fmt::format(
-                 "found '{}', expected {}", given,
-                 bounds_text("a number", std::isfinite(bounds.min), fmt::format("{}", bounds.min),
-                             std::isfinite(bounds.max), fmt::format("{}", bounds.max))));
-           }
-           value = number;
+           value = TRY(parse_number(given, bounds));
            return {};
          });
 }
