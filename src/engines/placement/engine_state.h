@@ -11,6 +11,7 @@
 #include "engines/placement/engine.h"
 #include "engines/placement/fragmentation.h"
 #include "engines/placement/node_state.h"
+#include "engines/placement/pair_constraints.h"
 #include "engines/placement/policy.h"
 
 namespace plimsoll::placement {
@@ -48,6 +49,11 @@ struct Engine::State {
   std::vector<SpecEntry> specs;
   std::vector<PodEntry> pods;
 
+  PairConstraints pairs;
+  // By topology key, then block of positions: the domain that all its nodes share, or unknown.
+  std::vector<std::vector<std::int32_t>> block_domains;
+  bool block_domains_stale = true;
+
   std::vector<std::uint32_t> position_of;  // by node; no_position where absent
   std::vector<std::uint32_t> node_at;      // by position
   std::vector<std::uint32_t> rank;         // by node: who wins ties
@@ -76,12 +82,15 @@ struct Engine::State {
   void touch(std::size_t node);
 
   [[nodiscard]] bool admits(const SpecEntry& spec, std::size_t node) const;
+  [[nodiscard]] std::vector<PairConstraints::Placed> placed() const;
+  void refresh_block_domains();
+  std::uint32_t best_position(SpecId id, const std::vector<bool>* allowed);
   CandidateIndex& caught_up(SpecEntry& spec);
   void rescore(SpecEntry& spec, std::size_t node);
   void rebuild(SpecEntry& spec);
   void make_room();
   [[nodiscard]] std::optional<Choice> choose(const SpecEntry& spec, std::size_t node) const;
-  std::optional<Choice> scan_random(SpecEntry& spec, const std::vector<bool>* allowed);
+  std::optional<Choice> scan_random(SpecId id, const std::vector<bool>* allowed);
 };
 
 }  // namespace plimsoll::placement

@@ -108,7 +108,7 @@ TEST(Engine, GpuModelAndMemoryAreHard) {
 // A random history of deltas and transactions, mirrored in a Snapshot.
 class History {
  public:
-  explicit History(std::uint64_t seed) : random_(seed) {
+  explicit History(std::uint64_t seed, bool pairwise = true) : random_(seed), pairwise_(pairwise) {
     for (std::uint32_t i = 0; i < 12; ++i) {
       snapshot_.nodes.push_back(random_node(i));
     }
@@ -147,6 +147,13 @@ class History {
     if (random_.below(4) == 0) node.taints.push_back({.key = "dedicated", .value = "x"});
     model::set_label(node.labels, "pool", random_.below(2) == 0 ? "a" : "b");
     if (random_.below(3) == 0) node.allocatable.extended = {{"rdma/hca", 4}};
+    if (random_.below(4) == 0) {
+      for (auto& gpu : node.gpus) {
+        gpu.model = "A100-80GB";
+        gpu.sharing = model::GpuSharing::mig;
+        if (random_.below(3) == 0) gpu.instances = {{"3g.40gb", 0}, {"3g.40gb", 4}};
+      }
+    }
     return node;
   }
 
@@ -158,6 +165,30 @@ class History {
     if (random_.below(3) == 0) spec.node_selector = {{"pool", "a"}};
     if (random_.below(3) == 0) spec.tolerations = {{.op = model::TolerationOperator::exists}};
     if (random_.below(4) == 0) spec.requests.extended = {{"rdma/hca", 1}};
+    if (spec.gpu.count > 0 && spec.gpu.count < 3 && random_.below(3) == 0) {
+      spec.gpu.milli = whole_gpu;
+      spec.gpu.mig_profile = random_.below(2) == 0 ? "3g.40gb" : "1g.10gb";
+    }
+    spec.labels = {{"app", random_.below(2) == 0 ? "web" : "train"}};
+    const model::LabelSelector web = {{"app", model::SelectorOperator::in, {"web"}}};
+    const char* keys[] = {"kubernetes.io/hostname", "topology.kubernetes.io/zone"};
+    const auto* key = keys[random_.below(2)];
+    switch (pairwise_ ? random_.below(8) : 8) {
+      case 0:
+        spec.anti_affinity = {{.selector = web, .topology_key = key}};
+        break;
+      case 1:
+        spec.affinity = {{.selector = web, .topology_key = key}};
+        break;
+      case 2:
+        spec.spread = {{.max_skew = 2, .topology_key = key, .selector = web}};
+        break;
+      case 3:
+        spec.spread = {{.topology_key = key, .hard = false, .selector = web}};
+        break;
+      default:
+        break;
+    }
     return spec;
   }
 
@@ -236,6 +267,7 @@ class History {
   }
 
   Random random_;
+  bool pairwise_;
   Snapshot snapshot_;
   std::vector<PodId> running_;
   std::uint32_t next_pod_ = 0;
@@ -266,6 +298,64 @@ TEST(EngineProperty, IncrementalEqualsRebuilt) {
   }
 }
 
+TEST(Engine, MigInstancesTakeTheFewestPlacesFromOthers) {
+  Snapshot snapshot;
+  Node node = make_node(0, 2, 64, "A100-80GB");
+  for (auto& gpu : node.gpus) gpu.sharing = model::GpuSharing::mig;
+  snapshot.nodes = {node};
+  PodSpec small = make_spec(1);
+  small.gpu.mig_profile = "1g.10gb";
+  PodSpec big = make_spec(1);
+  big.gpu.mig_profile = "7g.80gb";
+  snapshot.specs = {small, big};
+  Engine engine = make_engine(snapshot);
+  // Seven small ones share a GPU, and leave the other to the big one.
+  for (std::uint32_t i = 0; i < 7; ++i) {
+    const auto choice = engine.find(SpecId(0));
+    ASSERT_TRUE(choice.has_value());
+    EXPECT_EQ(choice->binding.gpus[0].index, 0) << i;
+    engine.assume(PodId(i), SpecId(0), choice->binding);
+  }
+  const auto whole_one = engine.find(SpecId(1));
+  ASSERT_TRUE(whole_one.has_value());
+  EXPECT_EQ(whole_one->binding.gpus[0].index, 1);
+  engine.assume(PodId(7), SpecId(1), whole_one->binding);
+  EXPECT_FALSE(engine.find(SpecId(0)).has_value());
+  EXPECT_EQ(engine.explain(SpecId(0))[0].code, model::RefusalCode::mig_profile);
+  engine.forget(PodId(3));
+  EXPECT_TRUE(engine.find(SpecId(0)).has_value());
+}
+
+TEST(Engine, FixedMigInstancesAreTheOnlyOnes) {
+  Snapshot snapshot;
+  Node node = make_node(0, 1, 64, "A100-80GB");
+  node.gpus[0].sharing = model::GpuSharing::mig;
+  node.gpus[0].instances = {{"3g.40gb", 4}, {"1g.10gb", 0}};
+  snapshot.nodes = {node};
+  PodSpec spec = make_spec(1);
+  spec.gpu.mig_profile = "1g.10gb";
+  snapshot.specs = {spec};
+  Engine engine = make_engine(snapshot);
+  const auto choice = engine.find(SpecId(0));
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->binding.gpus[0].mig_start, 0);
+  engine.assume(PodId(0), SpecId(0), choice->binding);
+  EXPECT_FALSE(engine.find(SpecId(0)).has_value());
+}
+
+TEST(Engine, IllegalMigLayoutIsRefusedByName) {
+  Snapshot snapshot;
+  Node node = make_node(0, 1, 64, "A100-80GB");
+  node.gpus[0].sharing = model::GpuSharing::mig;
+  node.gpus[0].instances = {{"3g.40gb", 1}};
+  snapshot.nodes = {node};
+  const auto engine = Engine::make(snapshot, {});
+  ASSERT_FALSE(engine.has_value());
+  EXPECT_EQ(engine.error().message,
+            "nodes[0]: gpus: MIG instance 3g.40gb@1: found start 1, expected one of 0 4 on "
+            "A100-80GB");
+}
+
 TEST(EngineProperty, DroppingIndexesChangesNoChoice) {
   History with(3);
   History without(3);
@@ -281,7 +371,7 @@ TEST(EngineProperty, DroppingIndexesChangesNoChoice) {
 
 TEST(EngineProperty, CapacityIsWhatPlacingOneByOneReaches) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    History history(seed);
+    History history(seed, false);  // capacities do not look at other pods
     Engine engine = make_engine(history.snapshot());
     for (int i = 0; i < 60; ++i) history.step(engine);
     for (std::uint32_t s = 0; s < history.snapshot().specs.size(); ++s) {

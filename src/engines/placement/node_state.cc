@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace plimsoll::placement {
 namespace {
@@ -12,7 +13,46 @@ constexpr const char* ephemeral_storage = "ephemeral-storage";
 
 bool usable(const model::Gpu& gpu) { return gpu.condition == model::GpuCondition::stable; }
 
+Result<MigGpu> make_mig(const model::Node& node, std::size_t index) {
+  const model::Gpu& gpu = node.gpus[index];
+  MigGpu mig;
+  mig.index = static_cast<std::int32_t>(index);
+  mig.geometry = model::find_geometry(gpu.model);
+  if (mig.geometry == nullptr) {
+    return bad_input(fmt::format("node {}: gpus[{}]: model: found {}, expected one that has MIG",
+                                 node.name, index, gpu.model));
+  }
+  if (const auto sound = model::legal(*mig.geometry, gpu.instances); !sound) {
+    return bad_input(fmt::format("node {}: gpus[{}]: {}", node.name, index, sound.error().message));
+  }
+  mig.usable = usable(gpu);
+  mig.on_demand = gpu.instances.empty();
+  for (const model::MigInstance& instance : gpu.instances) {
+    mig.instances.push_back({mig.geometry->find(instance.profile), instance.start, false});
+  }
+  std::ranges::sort(mig.instances, {}, &MigGpu::Instance::start);
+  return mig;
+}
+
+// How much room for instances to come is left: every legal place of every profile, weighted by
+// its slices.
+std::int64_t openness(const model::MigGeometry& geometry, model::SliceMask occupied) {
+  std::int64_t sum = 0;
+  for (const model::MigProfile& profile : geometry.profiles) {
+    sum += profile.memory_slices * std::popcount(model::places_for(profile, occupied));
+  }
+  return sum;
+}
+
 }  // namespace
+
+model::SliceMask MigGpu::occupied() const {
+  model::SliceMask mask = 0;
+  for (const Instance& instance : instances) {
+    mask |= model::slices_of(*instance.profile, instance.start);
+  }
+  return mask;
+}
 
 Shape NodeTable::shape_of(const model::PodSpec& spec) {
   Shape shape;
@@ -91,6 +131,9 @@ Result<void> NodeTable::set(const model::Node& node) {
     if (node.gpus[g].sharing == model::GpuSharing::whole) {
       row.whole_only |= bit;
     }
+    if (node.gpus[g].sharing == model::GpuSharing::mig) {
+      facts.mig.push_back(TRY(make_mig(node, g)));
+    }
     if (node.gpus[g].sharing == model::GpuSharing::mig || !usable(node.gpus[g])) {
       row.blocked |= bit;
     }
@@ -112,11 +155,95 @@ bool NodeTable::fits(std::size_t node, const Shape& shape) const {
   if (!row_fits(rows_[node], shape)) {
     return false;
   }
+  if (shape.mig_count > 0 && !choose_mig(node, shape)) {
+    return false;
+  }
   const std::vector<std::int64_t>& free = facts_[node].extra;
   return std::ranges::all_of(shape.extra, [&](const auto& want) {
     const auto number = static_cast<std::size_t>(want.first);
     return number < free.size() && free[number] >= want.second;
   });
+}
+
+std::optional<NodeTable::MigChoice> NodeTable::choose_mig(std::size_t node,
+                                                          const Shape& shape) const {
+  std::vector<MigGpu> gpus = facts_[node].mig;
+  MigChoice choice;
+  for (std::int32_t n = 0; n < shape.mig_count; ++n) {
+    MigGpu* best_gpu = nullptr;
+    std::int32_t best_start = -1;
+    std::int64_t best_cost = INT64_MAX;
+    for (MigGpu& gpu : gpus) {
+      const model::MigProfile* profile = gpu.geometry->find(shape.mig_profile);
+      const bool enough = profile != nullptr && (shape.gpu_memory_min == 0 ||
+                                                 profile->memory().value() >= shape.gpu_memory_min);
+      if (!gpu.usable || !enough) {
+        continue;
+      }
+      for (const MigGpu::Instance& instance : gpu.instances) {
+        if (!gpu.on_demand && !instance.held && instance.profile == profile && best_cost > 0) {
+          best_gpu = &gpu;
+          best_start = instance.start;
+          best_cost = 0;
+        }
+      }
+      if (!gpu.on_demand) {
+        continue;
+      }
+      const model::SliceMask occupied = gpu.occupied();
+      const std::int64_t open = openness(*gpu.geometry, occupied);
+      const model::StartMask places = model::places_for(*profile, occupied);
+      for (std::int32_t start = 0; start < 8; ++start) {
+        if (((places >> start) & 1) == 0) {
+          continue;
+        }
+        const auto with =
+            static_cast<model::SliceMask>(occupied | model::slices_of(*profile, start));
+        const std::int64_t lost = open - openness(*gpu.geometry, with);
+        const std::int64_t cost = lost * whole / openness(*gpu.geometry, 0);
+        if (cost < best_cost) {
+          best_gpu = &gpu;
+          best_start = start;
+          best_cost = cost;
+        }
+      }
+    }
+    if (best_gpu == nullptr) {
+      return std::nullopt;
+    }
+    if (best_gpu->on_demand) {
+      best_gpu->instances.push_back(
+          {best_gpu->geometry->find(shape.mig_profile), best_start, true});
+    } else {
+      std::ranges::find(best_gpu->instances, best_start, &MigGpu::Instance::start)->held = true;
+    }
+    choice.shares.push_back({best_gpu->index, GpuMilli(0), best_start});
+    choice.cost_milli += best_cost;
+  }
+  return choice;
+}
+
+void NodeTable::move_mig(std::size_t node, const Shape& shape, const model::GpuShare& share,
+                         bool take) {
+  std::vector<MigGpu>& gpus = facts_[node].mig;
+  const auto gpu = std::ranges::find(gpus, share.index, &MigGpu::index);
+  check(gpu != gpus.end(), "a MIG share names a MIG GPU");
+  const auto at =
+      std::ranges::lower_bound(gpu->instances, share.mig_start, {}, &MigGpu::Instance::start);
+  const bool there = at != gpu->instances.end() && at->start == share.mig_start;
+  if (!gpu->on_demand) {
+    check(there && at->held != take, "an instance is held by one pod at the most");
+    at->held = take;
+  } else if (take) {
+    const model::MigProfile* profile = gpu->geometry->find(shape.mig_profile);
+    check(
+        profile != nullptr && (model::slices_of(*profile, share.mig_start) & gpu->occupied()) == 0,
+        "MIG instances never overlap");
+    gpu->instances.insert(at, {profile, share.mig_start, true});
+  } else {
+    check(there, "an instance that is given back stands");
+    gpu->instances.erase(at);
+  }
 }
 
 void NodeTable::take(std::size_t node, const Shape& shape,
@@ -147,6 +274,10 @@ void NodeTable::move(std::size_t node, const Shape& shape, std::span<const model
     return;
   }
   for (const model::GpuShare& share : shares) {
+    if (share.mig_start >= 0) {
+      move_mig(node, shape, share, sign > 0);
+      continue;
+    }
     check(share.index >= 0 && share.index < row.gpus, "a share names a GPU of its node");
     std::int16_t& used = used_[node][static_cast<std::size_t>(share.index)];
     used = static_cast<std::int16_t>(used + sign * share.milli.value());

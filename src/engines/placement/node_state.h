@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "engines/placement/names.h"
+#include "model/mig.h"
 #include "model/node.h"
 #include "model/pod.h"
 
@@ -36,6 +37,25 @@ struct alignas(64) NodeRow {
 };
 static_assert(sizeof(NodeRow) == 64);
 
+// One MIG GPU: the instances that stand on it, and which of them pods hold.
+struct MigGpu {
+  struct Instance {
+    const model::MigProfile* profile = nullptr;  // of `geometry`
+    std::int32_t start = 0;
+    bool held = false;
+
+    friend bool operator==(const Instance&, const Instance&) = default;
+  };
+  std::int32_t index = 0;
+  const model::MigGeometry* geometry = nullptr;
+  bool on_demand = false;  // instances are cut when a pod asks and go when it leaves
+  bool usable = true;
+  std::vector<Instance> instances;  // by start
+
+  // Memory slices (and media engines) under instances.
+  [[nodiscard]] model::SliceMask occupied() const;
+};
+
 struct NodeFacts {
   bool present = false;
   bool open = false;            // ready and not cordoned
@@ -43,6 +63,7 @@ struct NodeFacts {
   std::int64_t gpu_memory = 0;  // bytes of each GPU
   std::int64_t cpu = 0;
   std::int64_t memory = 0;
+  std::vector<MigGpu> mig;              // by index
   std::vector<std::int64_t> extra;      // free ephemeral storage and extended resources, by number
   std::array<std::int32_t, 10> held{};  // pods on it by what they hold: affinity_class()
 };
@@ -106,6 +127,16 @@ class NodeTable {
 
   // Room for one more pod of `shape`: cores, memory, GPUs, MIG and every extra resource. O(shape).
   [[nodiscard]] bool fits(std::size_t node, const Shape& shape) const;
+  // MIG instances for one more pod, and what they cost: the legal places that they take from
+  // instances to come, in thousandths of a GPU's. Existing instances cost nothing.
+  struct MigChoice {
+    std::vector<model::GpuShare> shares;
+    std::int64_t cost_milli = 0;
+  };
+  // Takes the cheapest instance first, then the lowest GPU and start. Requires: shape.mig_count >
+  // 0.
+  [[nodiscard]] std::optional<MigChoice> choose_mig(std::size_t node, const Shape& shape) const;
+
   // Takes or gives back what one pod holds. O(GPUs of the node).
   void take(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares);
   void give(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares);
@@ -113,6 +144,7 @@ class NodeTable {
  private:
   void move(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares,
             int sign);
+  void move_mig(std::size_t node, const Shape& shape, const model::GpuShare& share, bool take);
   void refresh(std::size_t node);
 
   std::vector<NodeRow> rows_;

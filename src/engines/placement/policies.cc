@@ -147,6 +147,7 @@ class Value final : public LocalPolicy {
   explicit Value(const ValueTable& table) : value_(table) {}
 
   bool ties_by_id() const override { return true; }
+  std::int64_t whole_gpu_score() const override { return 1 << 20; }
 
   Scored score(const NodeTable& nodes, std::size_t node, const Shape& shape) const override {
     const NodeRow& row = nodes.row(node);

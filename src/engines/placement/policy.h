@@ -36,6 +36,8 @@ class LocalPolicy {
                                      const Shape& shape) const = 0;
   // Equal scores go to the lowest node id, else by one seeded permutation of the nodes.
   [[nodiscard]] virtual bool ties_by_id() const { return false; }
+  // What a score changes by when a whole GPU is wasted: the weight of MIG places taken.
+  [[nodiscard]] virtual std::int64_t whole_gpu_score() const { return 100; }
 };
 
 // Makes the policy that `config` names, or null for those that are not local ("vanilla",

@@ -1,0 +1,133 @@
+// What the engine says of itself: refusals, fragmentation, the digest of its state.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/sha256.h"
+#include "engines/placement/engine_state.h"
+
+namespace plimsoll::placement {
+
+std::int32_t Engine::node_count() const { return state_->present_count; }
+
+Engine::Fragmentation Engine::fragmentation() const {
+  Fragmentation sum;
+  if (!state_->fragmentation) {
+    return sum;
+  }
+  const FragmentationModel& model = *state_->fragmentation;
+  for (std::size_t i = 0; i < state_->nodes.size(); ++i) {
+    const NodeRow& row = state_->table.row(i);
+    sum.free_milli += row.gpu_free_total;
+    sum.fragmented_milli +=
+        static_cast<double>(model.fragmented(row, row.cpu_free, state_->table.facts(i).gpu_model)) /
+        static_cast<double>(model.total());
+  }
+  return sum;
+}
+
+std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
+  using model::RefusalCode;
+  const State& s = *state_;
+  const SpecEntry& spec = s.specs[spec_id.index()];
+  const Shape& shape = spec.shape;
+  const PairConstraints::Check check = s.pairs.check(spec_id, false);
+  std::vector<model::Refusal> refusals;
+  const auto count = [&](RefusalCode code, const std::string& detail) {
+    for (model::Refusal& r : refusals) {
+      if (r.code == code && r.detail == detail) {
+        ++r.nodes;
+        return;
+      }
+    }
+    refusals.push_back({code, detail, 1});
+  };
+  for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+    const model::Node& node = s.nodes[i];
+    if (!node.id.valid()) continue;
+    const NodeFacts& facts = s.table.facts(i);
+    const NodeRow& row = s.table.row(i);
+    const model::Taint* taint = model::untolerated_taint(spec.spec, node);
+    const auto lacking = std::ranges::find_if(shape.extra, [&](const auto& want) {
+      const auto number = static_cast<std::size_t>(want.first);
+      return number >= facts.extra.size() || facts.extra[number] < want.second;
+    });
+    if (!node.ready) {
+      count(RefusalCode::node_not_ready, "");
+    } else if (node.unschedulable) {
+      count(RefusalCode::node_cordoned, "");
+    } else if (!model::selects(spec.spec, node)) {
+      count(RefusalCode::node_selector, "");
+    } else if (taint != nullptr) {
+      count(RefusalCode::taint, fmt::format("{}: {}", taint->key, taint->value));
+    } else if (shape.asks_gpus() && !shape.models.empty() &&
+               !std::ranges::binary_search(shape.models, facts.gpu_model)) {
+      count(RefusalCode::gpu_model, "");
+    } else if (shape.gpus > 0 && facts.gpu_memory < shape.gpu_memory_min) {
+      count(RefusalCode::gpu_memory, "");
+    } else if (row.pods_free <= 0) {
+      count(RefusalCode::too_many_pods, "");
+    } else if (shape.cpu > row.cpu_free) {
+      count(RefusalCode::cpu, "");
+    } else if (shape.memory > row.memory_free) {
+      count(RefusalCode::memory, "");
+    } else if (lacking != shape.extra.end()) {
+      const std::string& name = s.table.resources().name(lacking->first);
+      const bool storage = name == "ephemeral-storage";
+      count(storage ? RefusalCode::ephemeral_storage : RefusalCode::extended_resource,
+            storage ? "" : name);
+    } else if (shape.shares() && row.shareable_free_max < shape.milli) {
+      count(RefusalCode::gpu_share, "");
+    } else if (shape.gpus > 0 && !shape.shares() && row.gpus_whole_free < shape.gpus) {
+      count(RefusalCode::gpu, "");
+    } else if (shape.mig_count > 0 && !s.table.choose_mig(i, shape)) {
+      count(RefusalCode::mig_profile, shape.mig_profile);
+    } else if (const RefusalCode* code = check.refusal(i)) {
+      count(*code, "");
+    }
+  }
+  return refusals;
+}
+
+std::string Engine::digest() const {
+  const State& s = *state_;
+  Sha256 hash;
+  for (std::size_t i = 0; i < s.nodes.size(); ++i) {
+    if (!s.nodes[i].id.valid()) continue;
+    const NodeRow& row = s.table.row(i);
+    hash.update(fmt::format("node {} {} {} {} {} {} {} {} {} [{}] [{}]\n", i, row.cpu_free,
+                            row.memory_free, row.pods_free, row.gpu_free_total,
+                            row.shareable_free_max, row.gpus_whole_free, row.whole_only,
+                            row.blocked, fmt::join(row.gpu_free, " "),
+                            fmt::join(s.table.facts(i).held, " ")));
+    for (const MigGpu& gpu : s.table.facts(i).mig) {
+      for (const MigGpu::Instance& instance : gpu.instances) {
+        hash.update(fmt::format("  gpu {} {} at {} held {}\n", gpu.index, instance.profile->name,
+                                instance.start, instance.held));
+      }
+    }
+    const auto& extra = s.table.facts(i).extra;
+    for (std::size_t r = 0; r < extra.size(); ++r) {
+      if (extra[r] != 0) {
+        hash.update(
+            fmt::format("  {} {}\n", s.table.resources().name(static_cast<int>(r)), extra[r]));
+      }
+    }
+  }
+  for (std::size_t i = 0; i < s.pods.size(); ++i) {
+    const PodEntry& pod = s.pods[i];
+    if (!pod.present) continue;
+    hash.update(fmt::format("pod {} {} {} {}", i, pod.spec.value(), pod.bound, pod.confirmed));
+    if (pod.bound) {
+      hash.update(fmt::format(" on {}", pod.binding.node.value()));
+      for (const model::GpuShare& share : pod.binding.gpus) {
+        hash.update(fmt::format(" {}:{}:{}", share.index, share.milli.value(), share.mig_start));
+      }
+    }
+    hash.update("\n");
+  }
+  hash.update(s.pairs.digest_text());
+  return hash.hex();
+}
+
+}  // namespace plimsoll::placement
