@@ -13,7 +13,7 @@
 
 #include "base/result.h"
 #include "engines/placement/engine.h"
-#include "model/perf/speed_model.h"
+#include "engines/placement/gang.h"
 #include "model/plan.h"
 #include "ports/world.h"
 
@@ -22,8 +22,10 @@ namespace plimsoll::control {
 struct SchedulerConfig {
   std::string queue = "fifo";  // a name in queue_policies()
   placement::Config placement;
-  // What is known of step times, for gangs with a profile; borrowed. Null: nothing.
-  const model::perf::SpeedModel* predictor = nullptr;
+  // Where gangs go. Its rule is a name in gang_rules(), or "by_pod": one member after the other,
+  // each where the pods' policy puts it. Gangs of one member without a profile, and pods with
+  // affinity or spread among them, always go by pod.
+  placement::GangConfig gangs;
   // Refusals say why, node by node. O(nodes) each.
   bool explain = true;
   // Pending jobs that one turn of the backfill policy looks at.
@@ -48,8 +50,10 @@ class Scheduler {
 
   // One turn. Appends to `plan` what was carried out (Bind, and Evict where a gang could not be
   // completed), and Refuse and Decline where a pod's or gang's reason is not the one it had.
-  // A gang is bound as a whole or not at all. Work that nothing could help since it was last tried
-  // is not tried again. Errors: the world's, or a delta that does not fit what is known.
+  // A gang is bound as a whole or not at all. A gang that is due (GangPlacer::due) is overtaken no
+  // more, but by what ends before it can start or stays off its nodes. Work that nothing could help
+  // since it was last tried is not tried again. Errors: the world's, or a delta that does not fit
+  // what is known.
   Result<void> turn(model::Plan& plan);
 
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.

@@ -26,6 +26,44 @@ std::int64_t amount_of(const std::vector<std::pair<std::string, std::int64_t>>& 
   return it != amounts.end() && it->first == name ? it->second : 0;
 }
 
+// Requires: the profile exists there.
+model::SliceMask slices(std::string_view gpu_model, const PodSpec& spec, const GpuShare& share) {
+  return model::slices_of(*model::find_geometry(gpu_model)->find(spec.gpu.mig_profile),
+                          share.mig_start);
+}
+
+// Whether an instance of the asked profile may be made, or taken, at `start`.
+Result<void> fits_instance(const Node& node, const GpuUse& used, const PodSpec& spec,
+                           const GpuShare& share) {
+  const model::Gpu& gpu = node.gpus[static_cast<std::size_t>(share.index)];
+  const auto refuse = [&](std::string_view what) {
+    return failed(fmt::format("bind: node '{}': GPU {}: MIG instance {} at {}: {}", node.name,
+                              share.index, spec.gpu.mig_profile, share.mig_start, what));
+  };
+  const model::MigGeometry* geometry = model::find_geometry(gpu.model);
+  const model::MigProfile* profile =
+      geometry == nullptr ? nullptr : geometry->find(spec.gpu.mig_profile);
+  if (profile == nullptr) {
+    return refuse(fmt::format("a {} has no such profile", gpu.model));
+  }
+  if (share.mig_start >= 8 || (profile->starts >> share.mig_start & 1U) == 0) {
+    return refuse("it cannot start there");
+  }
+  const bool cut = !gpu.instances.empty();
+  if (cut && std::ranges::none_of(gpu.instances, [&](const model::MigInstance& instance) {
+        return instance.profile == spec.gpu.mig_profile && instance.start == share.mig_start;
+      })) {
+    return refuse("the GPU is not cut like that");
+  }
+  const model::SliceMask slices = model::slices_of(*profile, share.mig_start);
+  for (const HeldInstance& held : used.instances) {
+    if ((held.slices & slices) != 0) {
+      return refuse(fmt::format("{} at {} is held", held.profile, held.start));
+    }
+  }
+  return {};
+}
+
 Result<void> fits_share(const Node& node, const NodeUse& use, const PodSpec& spec,
                         const GpuShare& share) {
   if (share.index < 0 || share.index >= static_cast<std::int32_t>(node.gpus.size())) {
@@ -47,8 +85,12 @@ Result<void> fits_share(const Node& node, const NodeUse& use, const PodSpec& spe
   if (gpu.memory < spec.gpu.memory_min) {
     return refuse("its memory is too small");
   }
-  if ((gpu.sharing == GpuSharing::mig) != (share.mig_start >= 0)) {
+  const bool instance = share.mig_start >= 0;
+  if ((gpu.sharing == GpuSharing::mig) != instance || spec.gpu.mig_profile.empty() == instance) {
     return refuse("a MIG instance goes on a GPU in MIG mode, and nothing else does");
+  }
+  if (instance) {
+    return fits_instance(node, used, spec, share);
   }
   if (share.milli != spec.gpu.milli || share.milli.value() <= 0 || share.milli > whole_gpu) {
     return refuse("not the share that the pod asks");
@@ -63,7 +105,27 @@ Result<void> fits_share(const Node& node, const NodeUse& use, const PodSpec& spe
   return {};
 }
 
+// Whether two parts that one pod gets are the same GPU, or overlap on it.
+bool clash(const Node& node, const PodSpec& spec, const GpuShare& a, const GpuShare& b) {
+  if (a.index != b.index) {
+    return false;
+  }
+  const std::string& model = node.gpus[static_cast<std::size_t>(a.index)].model;
+  return a.mig_start < 0 || b.mig_start < 0 ||
+         (slices(model, spec, a) & slices(model, spec, b)) != 0;
+}
+
 }  // namespace
+
+std::int64_t held_milli(const model::Gpu& gpu, const PodSpec& spec, const GpuShare& share) {
+  if (share.mig_start < 0) {
+    return share.milli.value();
+  }
+  const model::MigGeometry* geometry = model::find_geometry(gpu.model);
+  check(geometry != nullptr, "a GPU with instances has a geometry");
+  return whole_gpu.value() * geometry->find(spec.gpu.mig_profile)->memory_slices /
+         geometry->memory_slices;
+}
 
 void Ledger::set(const Node& node) {
   if (nodes_.size() <= node.id.index()) {
@@ -106,14 +168,14 @@ Result<void> Ledger::fits(const Node& node, const PodSpec& spec, const Binding& 
     return failed(fmt::format("bind: node '{}': {} GPUs given, {} asked", node.name,
                               binding.gpus.size(), spec.gpu.count));
   }
-  std::uint64_t seen = 0;
-  for (const GpuShare& share : binding.gpus) {
+  for (std::size_t i = 0; i < binding.gpus.size(); ++i) {
+    const GpuShare& share = binding.gpus[i];
     TRY_VOID(fits_share(node, use, spec, share));
-    const std::uint64_t bit = std::uint64_t{1} << (share.index % 64);
-    if ((seen & bit) != 0) {
-      return failed(fmt::format("bind: node '{}': GPU {} given twice", node.name, share.index));
+    for (std::size_t j = 0; j < i; ++j) {
+      if (clash(node, spec, share, binding.gpus[j])) {
+        return failed(fmt::format("bind: node '{}': GPU {} given twice", node.name, share.index));
+      }
     }
-    seen |= bit;
   }
   return {};
 }
@@ -141,9 +203,15 @@ void Ledger::take(const Node& node, const PodSpec& spec, const Binding& binding)
   NodeUse& use = nodes_[node.id.index()];
   move_amounts(use, spec, 1);
   for (const GpuShare& share : binding.gpus) {
-    GpuUse& gpu = use.gpus[static_cast<std::size_t>(share.index)];
-    gpu.milli += share.milli;
+    const auto index = static_cast<std::size_t>(share.index);
+    GpuUse& gpu = use.gpus[index];
     ++gpu.pods;
+    if (share.mig_start >= 0) {
+      gpu.instances.push_back(
+          {spec.gpu.mig_profile, share.mig_start, slices(node.gpus[index].model, spec, share)});
+    } else {
+      gpu.milli += share.milli;
+    }
   }
 }
 
@@ -152,8 +220,13 @@ void Ledger::give(const Node& node, const PodSpec& spec, const Binding& binding)
   move_amounts(use, spec, -1);
   for (const GpuShare& share : binding.gpus) {
     GpuUse& gpu = use.gpus[static_cast<std::size_t>(share.index)];
-    gpu.milli -= share.milli;
     --gpu.pods;
+    if (share.mig_start >= 0) {
+      std::erase_if(gpu.instances,
+                    [&](const HeldInstance& held) { return held.start == share.mig_start; });
+    } else {
+      gpu.milli -= share.milli;
+    }
     check(gpu.pods >= 0 && gpu.milli.value() >= 0, "only what was taken is given back");
   }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/mig.h"
 #include "model/node.h"
 #include "model/pod.h"
 
@@ -20,7 +21,7 @@ namespace plimsoll::sim {
 struct HeldInstance {
   std::string profile;
   std::int32_t start = 0;
-  std::uint32_t slices = 0;  // bit i: memory slice i
+  model::SliceMask slices = 0;
 };
 
 struct GpuUse {
@@ -37,6 +38,11 @@ struct NodeUse {
   std::vector<std::pair<std::string, std::int64_t>> extended;  // sorted by name
   std::vector<GpuUse> gpus;
 };
+
+// What a pod of `spec` holds of `gpu` by `share`, in thousandths; of a MIG-cut GPU the part of its
+// memory slices.
+std::int64_t held_milli(const model::Gpu& gpu, const model::PodSpec& spec,
+                        const model::GpuShare& share);
 
 class Ledger {
  public:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/stats.h"
 #include "control/scheduler.h"
 #include "model/perf/speed_model.h"
 #include "model/workload.h"
@@ -46,7 +47,10 @@ struct SimConfig {
   // A job that loses a pod starts again from its last checkpoint. 0: from the beginning.
   Duration checkpoint_interval;
   std::vector<NodeEvent> node_events;  // sorted by `at`
-  Time until = never;                  // the end, if work does not end before
+  // That many bindings in a million fail, drawn from `fault_seed`.
+  std::uint32_t bind_failures_per_million = 0;
+  std::uint64_t fault_seed = 1;
+  Time until = never;  // the end, if work does not end before
   std::int32_t timeline_points_max = 400;
   bool fragmentation = false;  // along the timeline and at the end: O(nodes x typical pods) each
   bool placements = false;     // keep SimResult::placements
@@ -56,17 +60,6 @@ struct SimConfig {
   // After each turn, for auditors.
   std::function<Result<void>(const SimWorld&, const control::Scheduler&, const model::Plan&)> audit;
 };
-
-// Of a sample; percentiles by nearest rank. All 0 when it is empty.
-struct Distribution {
-  std::size_t count = 0;
-  double mean = 0;
-  double p50 = 0;
-  double p90 = 0;
-  double p99 = 0;
-  double max = 0;
-};
-Distribution distribution_of(std::vector<double> sample);
 
 // Means over one stretch of the simulation's time.
 struct TimelinePoint {
@@ -103,11 +96,12 @@ struct SimResult {
   std::size_t restarts = 0;
   std::size_t declines = 0;
 
-  Distribution jct_seconds;                // completion - submission, of completed jobs
-  Distribution wait_seconds;               // first start - submission, of placed jobs
-  std::vector<double> completion_seconds;  // the sample behind jct_seconds, sorted
-  double makespan_seconds = 0;             // first submission to last completion
-  double end_seconds = 0;                  // the last event's time
+  Summary jct_seconds;                     // completion - submission, of completed jobs
+  Summary wait_seconds;                    // first start - submission, of placed jobs
+  std::vector<double> completion_seconds;  // the samples behind them, in the jobs' order
+  std::vector<double> waiting_seconds;
+  double makespan_seconds = 0;  // first submission to last completion
+  double end_seconds = 0;       // the last event's time
 
   // Time-weighted means from the first submission to the end; final: at the end.
   double gpu_allocation_percent = 0;

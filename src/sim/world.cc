@@ -36,6 +36,11 @@ Result<SimWorld> SimWorld::make(const model::Cluster& cluster) {
   return world;
 }
 
+model::Snapshot SimWorld::snapshot() {
+  changes_.clear();  // they are in it
+  return truth_;
+}
+
 Result<void> SimWorld::observe(std::vector<model::Delta>& changes) {
   if (changes.empty()) {
     std::swap(changes, changes_);

@@ -6,6 +6,7 @@
 // if it does not fit. Deterministic. Owned by one simulation; not thread-safe.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ class SimWorld final : public ports::World, public ports::Clock {
 
   // ports::World and ports::Clock. apply() carries out Bind and Evict; an evicted pod is gone, as
   // in Kubernetes. Refuse and Decline change nothing.
-  model::Snapshot snapshot() override { return truth_; }
+  model::Snapshot snapshot() override;
   Result<void> observe(std::vector<model::Delta>& changes) override;
   Result<void> apply(const model::Action& action) override;
   [[nodiscard]] Time now() const override { return truth_.now; }
@@ -46,6 +47,8 @@ class SimWorld final : public ports::World, public ports::Clock {
 
   [[nodiscard]] const model::Snapshot& truth() const { return truth_; }
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
+  // In no particular order.
+  [[nodiscard]] std::span<const PodId> pods_on(NodeId node) const { return pods_on_[node.index()]; }
 
  private:
   SimWorld() = default;

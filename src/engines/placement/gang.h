@@ -16,7 +16,6 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "engines/placement/engine.h"
 #include "engines/placement/gang_wait.h"
 #include "model/gang.h"
 #include "model/perf/speed_model.h"
@@ -101,19 +100,14 @@ class GangPlacer {
   // Whether a gang that has waited since `submitted` is due: others may overtake it no longer.
   // Never under the rules that only compare.
   [[nodiscard]] bool due(const GangRequest& gang, Time submitted, Time now) const;
+  // From when on.
+  [[nodiscard]] Time due_at(const GangRequest& gang, Time submitted) const;
 
  private:
   struct State;
   explicit GangPlacer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// Takes `placement` on the engine, a binding for each of `members` in its order; or nothing, if a
-// member does not fit after all (affinity between pods): then every byte is as before.
-// Requires: as many members as are placed.
-std::optional<std::vector<Choice>> assume_gang(Engine& engine, SpecId spec,
-                                               std::span<const PodId> members,
-                                               const GangPlacement& placement);
 
 struct GangRuleInfo {
   const char* name;

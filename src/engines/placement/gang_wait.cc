@@ -15,8 +15,12 @@ bool may_decline(const WaitBounds& bounds, const WaitState& state, Duration expe
   return !state.first_declined.has_value() || now - *state.first_declined < longest;
 }
 
+Time due_at(const WaitBounds& bounds, Duration expected, Time submitted) {
+  return submitted + bounds.due_after + times(bounds.due_per_expected, expected);
+}
+
 bool is_due(const WaitBounds& bounds, Duration expected, Time submitted, Time now) {
-  return now - submitted >= bounds.due_after + times(bounds.due_per_expected, expected);
+  return now >= due_at(bounds, expected, submitted);
 }
 
 bool finishes_sooner(const Start& later, const Start& now_start) {

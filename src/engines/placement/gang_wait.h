@@ -43,7 +43,8 @@ struct Release {
 // Whether a gang that runs for `expected` at its best may still decline at `now`.
 bool may_decline(const WaitBounds& bounds, const WaitState& state, Duration expected, Time now);
 
-// Whether it has been overtaken for long enough.
+// From when on it has been overtaken for long enough; and whether that is so.
+Time due_at(const WaitBounds& bounds, Duration expected, Time submitted);
 bool is_due(const WaitBounds& bounds, Duration expected, Time submitted, Time now);
 
 // A start that is possible at `at` and would then take `run`.

@@ -1,0 +1,331 @@
+#include "control/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "control/scheduler_state.h"
+
+namespace plimsoll::control {
+namespace {
+
+template <typename T, typename IdType>
+T& slot(std::vector<T>& slots, IdType id) {
+  if (slots.size() <= id.index()) {
+    slots.resize(id.index() + 1);
+  }
+  return slots[id.index()];
+}
+
+}  // namespace
+
+void Scheduler::State::load(const model::Snapshot& snapshot) {
+  now = snapshot.now;
+  for (const model::Node& node : snapshot.nodes) {
+    if (node.id.valid()) {
+      follow(node);
+    }
+  }
+  for (std::size_t i = 0; i < snapshot.specs.size(); ++i) {
+    add_spec(SpecId(static_cast<std::uint32_t>(i)), snapshot.specs[i]);
+  }
+  for (const model::Gang& gang : snapshot.gangs) {
+    if (gang.id.valid()) {
+      upsert_gang(gang);
+    }
+  }
+  for (const model::Pod& pod : snapshot.pods) {
+    if (pod.id.valid()) {
+      add_pod(pod);
+    }
+  }
+}
+
+void Scheduler::State::follow(const model::Delta& delta) {
+  if (const auto* added = std::get_if<model::PodAdded>(&delta)) {
+    add_pod(added->pod);
+  } else if (const auto* bound = std::get_if<model::PodBound>(&delta)) {
+    pods_bound = true;
+    if (!pods[bound->pod.index()].bound) {  // else our own
+      leave(bound->pod);
+      hold(bound->pod, bound->binding);
+    }
+  } else if (const auto* removed = std::get_if<model::PodRemoved>(&delta)) {
+    remove_pod(removed->pod);
+  } else if (const auto* gang = std::get_if<model::GangUpserted>(&delta)) {
+    upsert_gang(gang->gang);
+  } else if (const auto* disbanded = std::get_if<model::GangRemoved>(&delta)) {
+    gangs[disbanded->gang.index()] = {};
+  } else if (const auto* spec = std::get_if<model::SpecAdded>(&delta)) {
+    add_spec(spec->id, spec->spec);
+  } else if (const auto* upserted = std::get_if<model::NodeUpserted>(&delta)) {
+    follow(upserted->node);
+  } else if (const auto* lost = std::get_if<model::NodeRemoved>(&delta)) {
+    remove_node(lost->node);
+  }
+}
+
+void Scheduler::State::follow(const model::Node& node) {
+  std::int64_t& offered = slot(node_gpu_milli, node.id);
+  free_gpu_milli -= offered;
+  offered = static_cast<std::int64_t>(node.gpus.size()) * whole_gpu.value();
+  free_gpu_milli += offered;
+  slot(topology, node.id) = node.topology;
+  room_made = true;
+  reservation_stale = true;
+}
+
+void Scheduler::State::remove_node(NodeId node) {
+  free_gpu_milli -= node_gpu_milli[node.index()];
+  node_gpu_milli[node.index()] = 0;
+  room_made = true;  // a spread constraint looks at fewer domains now
+  reservation_stale = true;
+}
+
+void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
+  const bool mig = !spec.gpu.mig_profile.empty();
+  slot(specs, id) = {.priority = spec.priority,
+                     .gpu_milli = mig ? 0 : spec.gpu.count * spec.gpu.milli.value(),
+                     .gpus = spec.gpu.count,
+                     .helped_by_binds = !spec.affinity.empty() || !spec.spread.empty(),
+                     .looks_at_pods = !spec.affinity.empty() || !spec.anti_affinity.empty() ||
+                                      !spec.spread.empty()};
+}
+
+void Scheduler::State::upsert_gang(const model::Gang& gang) {
+  GangTrack& track = slot(gangs, gang.id);
+  track.gang = gang;
+  if (track.gathering.valid()) {
+    leave_queue(track.gathering);
+    enter_queue(track.gathering);
+  }
+}
+
+void Scheduler::State::add_pod(const model::Pod& pod) {
+  slot(pods, pod.id) = {
+      .present = true, .spec = pod.spec, .gang = pod.gang, .created = pod.created};
+  if (pod.binding) {
+    hold(pod.id, *pod.binding);
+  } else {
+    join(pod.id);
+  }
+}
+
+void Scheduler::State::hold(PodId id, const model::Binding& binding) {
+  PodTrack& pod = pods[id.index()];
+  pod.bound = true;
+  pod.gpu_milli = 0;
+  for (const model::GpuShare& share : binding.gpus) {
+    pod.gpu_milli += share.milli.value();
+  }
+  free_gpu_milli -= pod.gpu_milli;
+  if (pod.gang.valid()) {
+    ++slot(gangs, pod.gang).bound;
+  }
+}
+
+void Scheduler::State::remove_pod(PodId id) {
+  PodTrack& pod = pods[id.index()];
+  if (!pod.present) {
+    return;
+  }
+  if (pod.bound) {
+    free_gpu_milli += pod.gpu_milli;
+    room_made = true;
+    if (pod.gang.valid()) {
+      --gangs[pod.gang.index()].bound;
+    }
+  }
+  leave(id);
+  pods[id.index()] = {};
+}
+
+WorkId Scheduler::State::new_work(GangId gang) {
+  WorkId id;
+  if (free_works.empty()) {
+    id = WorkId(static_cast<std::uint32_t>(works.size()));
+    works.emplace_back();
+  } else {
+    id = free_works.back();
+    free_works.pop_back();
+  }
+  Work& fresh_work = work(id);
+  fresh_work.phase = Work::Phase::forming;
+  fresh_work.gang = gang;
+  fresh_work.key.sequence = next_sequence++;
+  return id;
+}
+
+// A pending pod joins the work that its gang gathers, or becomes work of its own.
+void Scheduler::State::join(PodId id) {
+  PodTrack& pod = pods[id.index()];
+  WorkId target;
+  if (pod.gang.valid()) {
+    GangTrack& gang = slot(gangs, pod.gang);
+    if (!gang.gathering.valid()) {
+      gang.gathering = new_work(pod.gang);
+    }
+    target = gang.gathering;
+  } else {
+    target = new_work(GangId::none());
+  }
+  leave_queue(target);
+  pod.work = target;
+  work(target).pods.push_back(id);
+  enter_queue(target);
+}
+
+// A pod is gone from its work: because it was removed, or bound by another.
+void Scheduler::State::leave(PodId id) {
+  const WorkId from = pods[id.index()].work;
+  if (!from.valid()) {
+    return;
+  }
+  pods[id.index()].work = WorkId::none();
+  leave_queue(from);
+  std::erase(work(from).pods, id);
+  if (work(from).pods.empty()) {
+    end(from);
+  } else if (work(from).phase == Work::Phase::forming) {
+    enter_queue(from);
+  }
+}
+
+// Puts gathered work in the queue if it has enough members. Its place there is that of its first
+// time: a gang keeps its submission, a pod its creation.
+void Scheduler::State::enter_queue(WorkId id) {
+  Work& entering = work(id);
+  const PodTrack& first = pods[entering.pods.front().index()];
+  const SpecFacts& facts = specs[first.spec.index()];
+  entering.key.priority_negated = -facts.priority;
+  entering.key.submitted = first.created;
+  entering.expected = {};
+  ShapeKey shape{.spec = first.spec, .members = static_cast<std::int32_t>(entering.pods.size())};
+  if (entering.gang.valid()) {
+    const GangTrack& gang = gangs[entering.gang.index()];
+    if (shape.members + gang.bound < gang.gang.min_members) {
+      entering.phase = Work::Phase::forming;
+      return;
+    }
+    entering.key.submitted = gang.gang.submitted;
+    entering.expected = gang.gang.expected;
+    shape.required = gang.gang.required_level;
+  }
+  const bool shortest = policy.order == QueueOrder::shortest;
+  const bool unknown = entering.expected == Duration();
+  entering.key.rank = !shortest ? Duration()
+                      : unknown ? Duration(std::numeric_limits<std::int64_t>::max())
+                                : entering.expected;
+  const bool alike = std::ranges::all_of(
+      entering.pods, [&](PodId pod) { return pods[pod.index()].spec == first.spec; });
+  shape.mixed = alike ? WorkId::none() : id;
+  entering.shape = queue.shape_of(shape, [&] {
+    Shape made{.key = shape};
+    for (const PodId pod : entering.pods) {
+      const SpecFacts& asked = specs[pods[pod.index()].spec.index()];
+      made.gpu_milli += asked.gpu_milli;
+      made.helped_by_binds = made.helped_by_binds || asked.helped_by_binds;
+    }
+    return made;
+  });
+  if (placer && entering.gang.valid()) {
+    entering.due = placer->due_at(request_of(entering), entering.key.submitted);
+    if (entering.due != never) {
+      due.emplace(entering.due, id);
+    }
+  }
+  entering.phase = Work::Phase::waiting;
+  queue.push(entering.shape, entering.key, id, entering.expected);
+  fresh.push_back(id);
+}
+
+// Takes work that waits, or was put off, out again; other work stays as it is.
+void Scheduler::State::leave_queue(WorkId id) {
+  Work& leaving = work(id);
+  if (leaving.phase == Work::Phase::waiting) {
+    queue.erase(leaving.shape, leaving.key, id, leaving.expected);
+    queue.drop_mixed(leaving.shape);
+    due.erase({leaving.due, id});
+    leaving.phase = Work::Phase::forming;
+  } else if (leaving.phase == Work::Phase::put_off) {
+    std::erase(postponed, id);
+    leaving.phase = Work::Phase::forming;
+  }
+}
+
+// Nothing is left of the work.
+void Scheduler::State::end(WorkId id) {
+  Work& ended = work(id);
+  if (ended.phase == Work::Phase::running) {
+    running.erase({ended.ends, id});
+    reservation_stale = reservation_stale || ended.ends != now;
+    released_later_stale = true;
+  }
+  if (ended.gang.valid() && gangs[ended.gang.index()].gathering == id) {
+    gangs[ended.gang.index()].gathering = WorkId::none();
+  }
+  if (reservation && reservation->head == id) {
+    reservation.reset();
+  }
+  ended = {};
+  free_works.push_back(id);
+}
+
+Result<Scheduler> Scheduler::make(ports::World& world, const ports::Clock& clock,
+                                  SchedulerConfig config) {
+  const QueuePolicy policy = TRY(find_queue_policy(config.queue));
+  const model::Snapshot snapshot = world.snapshot();
+  placement::Engine engine = TRY(placement::Engine::make(snapshot, config.placement));
+  auto state = std::make_unique<State>(world, clock, std::move(engine));
+  if (config.gangs.rule != "by_pod") {
+    state->placer = TRY(placement::GangPlacer::make(snapshot, config.gangs));
+    state->gangs_may_wait = config.gangs.predictor != nullptr;
+  }
+  state->config = std::move(config);
+  state->policy = policy;
+  state->load(snapshot);
+  return Scheduler(std::move(state));
+}
+
+Result<void> Scheduler::turn(model::Plan& plan) {
+  State& s = *state_;
+  s.now = s.clock.now();
+  plan.made = s.now;
+  s.changes.clear();
+  TRY_VOID(s.world.observe(s.changes));
+  for (const model::Delta& change : s.changes) {
+    TRY_VOID(s.engine.apply(change));
+    if (s.placer) {
+      s.placer->apply(change);
+    }
+    s.follow(change);
+  }
+  TRY_VOID(s.decide(plan));
+  s.fresh.clear();
+  s.room_made = false;
+  s.pods_bound = false;
+  return {};
+}
+
+Time Scheduler::next_wake() const {
+  Time wake = never;
+  for (const WorkId id : state_->postponed) {
+    wake = std::min(wake, state_->work(id).retry_at);
+  }
+  return wake;
+}
+
+QueueLength Scheduler::length() const {
+  return {.pending = state_->queue.size() + state_->postponed.size(),
+          .running = state_->running.size()};
+}
+
+const placement::Engine& Scheduler::engine() const { return state_->engine; }
+placement::Engine& Scheduler::engine() { return state_->engine; }
+
+Scheduler::Scheduler(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Scheduler::Scheduler(Scheduler&&) noexcept = default;
+Scheduler& Scheduler::operator=(Scheduler&&) noexcept = default;
+Scheduler::~Scheduler() = default;
+
+}  // namespace plimsoll::control

@@ -1,0 +1,270 @@
+// Placing, binding and refusing: what one turn does with the queue.
+#include <algorithm>
+#include <utility>
+
+#include "control/scheduler_state.h"
+
+namespace plimsoll::control {
+namespace {
+
+// A binding that the world refused is tried again after this time, or when room is made.
+constexpr Duration bind_backoff = seconds(std::int64_t{1});
+
+// FNV-1a.
+std::uint64_t fingerprint_of(const model::Reason& reason) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  const auto mix = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3ULL; };
+  mix(static_cast<std::uint64_t>(reason.code) + 1);
+  for (const model::Refusal& refusal : reason.refusals) {
+    mix(static_cast<std::uint64_t>(refusal.code));
+    mix(static_cast<std::uint64_t>(refusal.nodes));
+    for (const char c : refusal.detail) {
+      mix(static_cast<unsigned char>(c));
+    }
+  }
+  return hash;
+}
+
+}  // namespace
+
+Result<void> Scheduler::State::decide(model::Plan& plan) {
+  if (room_made) {
+    queue.unblock_all();
+    ++generation;
+  } else if (pods_bound) {
+    queue.unblock_helped_by_binds();
+  }
+  const std::vector<WorkId> away = std::exchange(postponed, {});
+  for (const WorkId id : away) {
+    if (room_made || work(id).retry_at <= now) {
+      enter_queue(id);
+    } else {
+      postponed.push_back(id);
+    }
+  }
+  switch (policy.blocked) {
+    case WhenBlocked::give_up:
+      return decide_each_once(plan);
+    case WhenBlocked::wait:
+      TRY_VOID(decide_in_order(plan));
+      break;
+    case WhenBlocked::skip:
+      TRY_VOID(decide_skipping(plan));
+      break;
+    case WhenBlocked::reserve:
+      TRY_VOID(decide_reserving(plan));
+      break;
+  }
+  tell_the_untried(plan);
+  return {};
+}
+
+Result<void> Scheduler::State::decide_each_once(model::Plan& plan) {
+  for (const WorkId id : fresh) {
+    if (work(id).phase != Work::Phase::waiting) {
+      continue;
+    }
+    if (TRY(attempt(id, nullptr, plan)) == Outcome::no_room) {
+      refuse(id, model::ReasonCode::no_room, plan);
+      leave_queue(id);
+      work(id).phase = Work::Phase::refused;
+    }
+  }
+  return {};
+}
+
+Result<void> Scheduler::State::decide_in_order(model::Plan& plan) {
+  while (const auto head = queue.head()) {
+    if (queue.shape(work(*head).shape).blocked) {
+      break;
+    }
+    if (TRY(attempt(*head, nullptr, plan)) == Outcome::no_room) {
+      refuse(*head, model::ReasonCode::no_room, plan);
+      queue.block(work(*head).shape);
+    }
+  }
+  return {};
+}
+
+Result<void> Scheduler::State::decide_skipping(model::Plan& plan) {
+  while (!due.empty() && due.begin()->first <= now) {
+    const WorkId first = due.begin()->second;
+    if (!queue.shape(work(first).shape).blocked &&
+        TRY(attempt(first, nullptr, plan)) != Outcome::no_room) {
+      continue;
+    }
+    return decide_with_due(first, plan);
+  }
+  reservation.reset();
+  bool started = true;
+  while (started) {  // again only where a start may have made room for another
+    started = false;
+    while (const auto next = queue.ready_head()) {
+      switch (TRY(attempt(*next, nullptr, plan))) {
+        case Outcome::started:
+          started = true;
+          break;
+        case Outcome::put_off:
+          break;
+        case Outcome::no_room:
+          refuse(*next, model::ReasonCode::no_room, plan);
+          queue.block(work(*next).shape);
+          break;
+      }
+    }
+    queue.unblock_helped_by_binds();
+  }
+  return {};
+}
+
+// Tries to start waiting work now, on `allowed` nodes where given. Work that did not find room
+// stays in the queue.
+Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
+                                                            const std::vector<bool>* allowed,
+                                                            model::Plan& plan) {
+  gang_refusals.clear();
+  chosen_run.reset();
+  if (queue.shape(work(id).shape).gpu_milli > free_gpu_milli) {
+    return Outcome::no_room;
+  }
+  // A due gang takes what it gets, and under strict order waiting would only hold the others up.
+  const bool may_wait = gangs_may_wait && policy.blocked != WhenBlocked::wait && now < work(id).due;
+  if (may_wait && !goes_by_pod(work(id))) {
+    const Outcome outcome = decide_gang(id, allowed);
+    if (outcome == Outcome::put_off) {
+      decline(id, plan);
+    }
+    if (outcome != Outcome::started) {
+      return outcome;
+    }
+  } else if (!place(work(id), allowed)) {
+    return Outcome::no_room;
+  }
+  leave_queue(id);
+  return TRY(bind(id, plan)) ? Outcome::started : Outcome::put_off;
+}
+
+// One member after the other, where the pods' policy puts it.
+bool Scheduler::State::place_each(const Work& placed, const std::vector<bool>* allowed) {
+  chosen.clear();
+  const bool gang = placed.pods.size() > 1;
+  const placement::Mark mark = gang ? engine.checkpoint() : placement::Mark{};
+  for (const PodId pod : placed.pods) {
+    const SpecId spec = pods[pod.index()].spec;
+    auto choice = allowed != nullptr ? engine.find_within(spec, *allowed) : engine.find(spec);
+    if (!choice) {
+      if (gang) {
+        engine.roll_back(mark);
+      }
+      return false;
+    }
+    engine.assume(pod, spec, choice->binding);
+    chosen.push_back(std::move(*choice));
+  }
+  if (gang) {
+    engine.commit(mark);
+  }
+  return true;
+}
+
+// Carries `chosen` out. If the world refuses one of them, none stays: what was bound is evicted.
+Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
+  Work& starting = work(id);
+  for (std::size_t i = 0; i < starting.pods.size(); ++i) {
+    const PodId pod = starting.pods[i];
+    model::Action action{
+        .kind = model::Bind{pod, std::move(chosen[i].binding)},
+        .reason = {.code = chosen_run ? model::ReasonCode::gang_step_time
+                                      : model::ReasonCode::best_score,
+                   .policy = config.placement.policy,
+                   .score = chosen[i].score},
+    };
+    if (!world.apply(action)) {
+      for (std::size_t rest = i; rest < starting.pods.size(); ++rest) {
+        engine.forget(starting.pods[rest]);
+      }
+      const std::vector<PodId> bound(starting.pods.begin(),
+                                     starting.pods.begin() + static_cast<std::ptrdiff_t>(i));
+      starting.pods.erase(starting.pods.begin(),
+                          starting.pods.begin() + static_cast<std::ptrdiff_t>(i));
+      for (const PodId evicted : bound) {
+        pods[evicted.index()].work = WorkId::none();
+        model::Action undo{.kind = model::Evict{evicted},
+                           .reason = {.code = model::ReasonCode::no_room}};
+        TRY_VOID(world.apply(undo));
+        plan.actions.push_back(std::move(undo));
+      }
+      put_off(id, now + bind_backoff);
+      return false;
+    }
+    const model::Binding& binding = std::get<model::Bind>(action.kind).binding;
+    hold(pod, binding);
+    if (gangs_may_wait) {
+      const auto whole = std::ranges::count(binding.gpus, whole_gpu, &model::GpuShare::milli);
+      starting.held.push_back({binding.node, static_cast<std::int32_t>(whole)});
+    }
+    action.effect.gpu_milli_allocated = pods[pod.index()].gpu_milli;
+    plan.actions.push_back(std::move(action));
+  }
+  if (starting.gang.valid()) {
+    GangTrack& gang = gangs[starting.gang.index()];
+    if (gang.gathering == id) {
+      gang.gathering = WorkId::none();
+    }
+  }
+  starting.phase = Work::Phase::running;
+  const Duration run = chosen_run.value_or(starting.expected);
+  starting.ends = run > Duration() ? now + run : never;
+  running.emplace(starting.ends, id);
+  released_later_stale = true;
+  return true;
+}
+
+// The gang could start, and its predicted finish is earlier if it waits.
+void Scheduler::State::decline(WorkId id, model::Plan& plan) {
+  const Time until = work(id).retry_at;
+  leave_queue(id);
+  put_off(id, until);
+  const model::Reason reason{.code = model::ReasonCode::waiting_is_faster, .until = until};
+  const std::uint64_t told = fingerprint_of(reason) ^ static_cast<std::uint64_t>(until.value());
+  if (told != work(id).told) {
+    work(id).told = told;
+    plan.actions.push_back({.kind = model::Decline{work(id).gang, until}, .reason = reason});
+  }
+}
+
+void Scheduler::State::put_off(WorkId id, Time until) {
+  work(id).phase = Work::Phase::put_off;
+  work(id).retry_at = until;
+  postponed.push_back(id);
+}
+
+// Records why the work stays pending, unless that was its reason already.
+void Scheduler::State::refuse(WorkId id, model::ReasonCode code, model::Plan& plan) {
+  Work& refused = work(id);
+  const PodId pod = refused.pods.front();
+  model::Reason reason{.code = code, .nodes_total = engine.node_count()};
+  if (code == model::ReasonCode::no_room && config.explain) {
+    reason.refusals =
+        gang_refusals.empty() ? engine.explain(pods[pod.index()].spec) : gang_refusals;
+  }
+  const std::uint64_t told = fingerprint_of(reason);
+  if (told == refused.told) {
+    return;
+  }
+  refused.told = told;
+  plan.actions.push_back({.kind = model::Refuse{pod}, .reason = std::move(reason)});
+}
+
+// Work that arrived and that nobody looked at, because others like it found no room or because it
+// stands behind a blocked head.
+void Scheduler::State::tell_the_untried(model::Plan& plan) {
+  for (const WorkId id : fresh) {
+    if (work(id).phase == Work::Phase::waiting && work(id).told == 0) {
+      const bool blocked = queue.shape(work(id).shape).blocked;
+      refuse(id, blocked ? model::ReasonCode::no_room : model::ReasonCode::behind_in_queue, plan);
+    }
+  }
+}
+
+}  // namespace plimsoll::control

@@ -1,0 +1,124 @@
+#include "control/work_queue.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/result.h"
+
+namespace plimsoll::control {
+namespace {
+
+Duration known_or_most(Duration expected) {
+  return expected > Duration() ? expected : Duration(std::numeric_limits<std::int64_t>::max());
+}
+
+}  // namespace
+
+ShapeId WorkQueue::add(Shape shape) {
+  if (!free_shapes_.empty()) {
+    const ShapeId id = free_shapes_.back();
+    free_shapes_.pop_back();
+    shapes_[id.index()] = std::move(shape);
+    return id;
+  }
+  shapes_.push_back(std::move(shape));
+  return ShapeId(static_cast<std::uint32_t>(shapes_.size() - 1));
+}
+
+void WorkQueue::push(ShapeId id, const QueueKey& key, WorkId work, Duration expected) {
+  Shape& shape = shapes_[id.index()];
+  const bool first = shape.waiting.empty() || key < shape.waiting.begin()->first;
+  if (first) {
+    if (!shape.waiting.empty()) {
+      const QueueKey& old = shape.waiting.begin()->first;
+      heads_.erase({old, id});
+      ready_.erase({old, id});
+    }
+    heads_.emplace(key, id);
+    if (!shape.blocked) {
+      ready_.emplace(key, id);
+    }
+  }
+  check(shape.waiting.emplace(key, work).second, "work waits once");
+  shape.expected.insert(known_or_most(expected));
+  ++size_;
+}
+
+void WorkQueue::erase(ShapeId id, const QueueKey& key, WorkId work, Duration expected) {
+  Shape& shape = shapes_[id.index()];
+  const auto it = shape.waiting.find({key, work});
+  check(it != shape.waiting.end(), "what leaves the queue was in it");
+  const bool first = it == shape.waiting.begin();
+  shape.waiting.erase(it);
+  shape.expected.erase(shape.expected.find(known_or_most(expected)));
+  --size_;
+  if (!first) {
+    return;
+  }
+  heads_.erase({key, id});
+  ready_.erase({key, id});
+  if (!shape.waiting.empty()) {
+    heads_.emplace(shape.waiting.begin()->first, id);
+    if (!shape.blocked) {
+      ready_.emplace(shape.waiting.begin()->first, id);
+    }
+  }
+}
+
+std::optional<WorkId> WorkQueue::head() const {
+  if (heads_.empty()) {
+    return std::nullopt;
+  }
+  return shapes_[heads_.begin()->second.index()].waiting.begin()->second;
+}
+
+std::optional<WorkId> WorkQueue::ready_head() const {
+  if (ready_.empty()) {
+    return std::nullopt;
+  }
+  return shapes_[ready_.begin()->second.index()].waiting.begin()->second;
+}
+
+void WorkQueue::block(ShapeId id) {
+  Shape& shape = shapes_[id.index()];
+  if (shape.blocked) {
+    return;
+  }
+  shape.blocked = true;
+  if (!shape.waiting.empty()) {
+    ready_.erase({shape.waiting.begin()->first, id});
+  }
+  (shape.helped_by_binds ? blocked_helped_by_binds_ : blocked_).push_back(id);
+}
+
+void WorkQueue::unblock(std::vector<ShapeId>& blocked) {
+  for (const ShapeId id : blocked) {
+    Shape& shape = shapes_[id.index()];
+    shape.blocked = false;
+    if (!shape.waiting.empty()) {
+      ready_.emplace(shape.waiting.begin()->first, id);
+    }
+  }
+  blocked.clear();
+}
+
+void WorkQueue::unblock_all() {
+  unblock(blocked_);
+  unblock(blocked_helped_by_binds_);
+}
+
+void WorkQueue::unblock_helped_by_binds() { unblock(blocked_helped_by_binds_); }
+
+void WorkQueue::drop_mixed(ShapeId id) {
+  Shape& shape = shapes_[id.index()];
+  if (!shape.key.mixed.valid() || !shape.waiting.empty()) {
+    return;
+  }
+  std::erase(blocked_, id);
+  std::erase(blocked_helped_by_binds_, id);
+  shapes_by_key_.erase(shape.key);
+  shape = {};
+  free_shapes_.push_back(id);
+}
+
+}  // namespace plimsoll::control
