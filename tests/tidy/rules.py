@@ -5,6 +5,7 @@ What the rules mean: docs/architecture.md.
 """
 
 import dataclasses
+import posixpath
 import re
 
 
@@ -248,6 +249,18 @@ def size(_path, text):
 def finished(_path, text):
     for match in UNFINISHED.finditer(text):
         yield line_of(text, match.start()), f"found {match.group(0)}: finish it, or file an issue"
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
+
+
+def broken_links(path, text, exists):
+    """Links of a Markdown page to files that are not there; `exists` takes a path from the root."""
+    folder = posixpath.dirname(path)
+    for match in LINK.finditer(text):
+        target = posixpath.normpath(posixpath.join(folder, match.group(1)))
+        if not exists(target):
+            yield f"{path}:{line_of(text, match.start())}: found a link to '{target}', no such file"
 
 
 CHECKS = (includes, purity, ordering, header, size, finished)

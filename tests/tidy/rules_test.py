@@ -154,6 +154,14 @@ class Rules(unittest.TestCase):
             with self.subTest(path=path, text=text[:60]):
                 self.assertEqual(rules.check(path, text), [])
 
+    def test_links(self):
+        text = "[a](b.md)\n[c](../d.md#e) [f](https://example.com/g) ![h](i/j.png)\n"
+        here = {"docs/b.md", "d.md"}
+        self.assertEqual(
+            list(rules.broken_links("docs/a.md", text, here.__contains__)),
+            ["docs/a.md:2: found a link to 'docs/i/j.png', no such file"],
+        )
+
     def test_arrows_only_point_down(self):
         for name, room in rules.ROOMS.items():
             self.assertLessEqual(set(room.rooms), set(rules.ROOMS), name)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the rules of the house (rules.py) and the layout (clang-format 19) of every file of ours.
+"""Checks every file of ours against the rules of the house (rules.py) and clang-format 19, and the
+links of the documentation.
 
 usage: tidy.py [ROOT]     exit 0: clean; 1: findings, one a line
 """
@@ -48,6 +49,10 @@ def main():
         for path in files
         for finding in rules.check(path.relative_to(root).as_posix(), path.read_text("utf-8"))
     ]
+    for page in sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")]):
+        name = page.relative_to(root).as_posix()
+        text = page.read_text("utf-8")
+        findings += rules.broken_links(name, text, lambda target: (root / target).exists())
     findings += strays(root, code)
     print("\n".join(findings) if findings else f"{len(files)} files are tidy")
     return 1 if findings else 0
