@@ -90,6 +90,7 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   nodes[i] = node;
   pairs.set_node(i, node);
   block_domains_stale = true;
+  kube_order_stale = true;
   present_count += fresh ? 1 : 0;
   if (position_of[i] == no_position) {
     position_of[i] = static_cast<std::uint32_t>(node_at.size());
@@ -114,6 +115,7 @@ void Engine::State::remove(NodeId node) {
   table.erase(node);
   pairs.erase_node(node.index());
   block_domains_stale = true;
+  kube_order_stale = true;
   nodes[node.index()] = model::Node{};
   --present_count;
   for (SpecEntry& spec : specs) {

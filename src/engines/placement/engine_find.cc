@@ -95,26 +95,36 @@ std::optional<Choice> Engine::State::choose(const SpecEntry& spec, std::size_t n
   return choice;
 }
 
-std::optional<Choice> Engine::State::scan_random(SpecId id, const std::vector<bool>* allowed) {
+std::optional<std::size_t> Engine::State::scan_random(SpecId id, const std::vector<bool>* allowed) {
   const SpecEntry& spec = specs[id.index()];
   const PairConstraints::Check check = pairs.check(id, false);
   std::uint64_t seen = 0;
-  std::size_t picked = 0;
+  std::optional<std::size_t> picked;
   for (std::size_t node = 0; node < nodes.size(); ++node) {
     if (spec.admitted[node] != 0 && (allowed == nullptr || (*allowed)[node]) &&
         table.fits(node, spec.shape) && check.allows(node) && random.below(++seen) == 0) {
       picked = node;
     }
   }
-  if (seen == 0) {
+  return picked;
+}
+
+std::optional<Choice> Engine::State::scan(SpecId id, const std::vector<bool>* allowed) {
+  const SpecEntry& spec = specs[id.index()];
+  const bool at_random = config.policy == "random";
+  const std::optional<std::size_t> node =
+      at_random ? scan_random(id, allowed) : scan_kube(id, allowed);
+  if (!node) {
     return std::nullopt;
   }
-  std::optional<Choice> choice = choose(spec, picked);
+  std::optional<Choice> choice = choose(spec, *node);
   if (spec.shape.shares()) {
-    const NodeRow& row = table.row(picked);
+    const NodeRow& row = table.row(*node);
     std::uint64_t gpus = 0;
     for (std::int32_t g = 0; g < row.gpus; ++g) {
-      if (shareable(row, g, spec.shape.milli) && random.below(++gpus) == 0) {
+      const bool first = gpus == 0;
+      if (shareable(row, g, spec.shape.milli) &&
+          (at_random ? random.below(++gpus) == 0 : (++gpus, first))) {
         choice->binding.gpus.front().index = g;
       }
     }
@@ -176,7 +186,7 @@ std::uint32_t Engine::State::best_position(SpecId id, const std::vector<bool>* a
 
 std::optional<Choice> Engine::find(SpecId spec) {
   if (!state_->local) {
-    return state_->scan_random(spec, nullptr);
+    return state_->scan(spec, nullptr);
   }
   const std::uint32_t position = state_->best_position(spec, nullptr);
   if (position == no_position) {
@@ -187,7 +197,7 @@ std::optional<Choice> Engine::find(SpecId spec) {
 
 std::optional<Choice> Engine::find_within(SpecId spec, const std::vector<bool>& allowed) {
   if (!state_->local) {
-    return state_->scan_random(spec, &allowed);
+    return state_->scan(spec, &allowed);
   }
   const std::uint32_t position = state_->best_position(spec, &allowed);
   if (position == no_position) {

@@ -67,6 +67,11 @@ struct Engine::State {
   std::uint64_t clock = 0;
   std::size_t index_bytes = 0;
 
+  // Of kube-scheduler's policies: the order in which nodes are looked at, and where to go on.
+  std::vector<std::uint32_t> kube_order;
+  std::size_t kube_start = 0;
+  bool kube_order_stale = true;
+
   std::vector<Undo> undo;
   std::vector<std::size_t> marks;
 
@@ -90,7 +95,11 @@ struct Engine::State {
   void rebuild(SpecEntry& spec);
   void make_room();
   [[nodiscard]] std::optional<Choice> choose(const SpecEntry& spec, std::size_t node) const;
-  std::optional<Choice> scan_random(SpecId id, const std::vector<bool>* allowed);
+  // The policies that look at all nodes each time.
+  std::optional<Choice> scan(SpecId id, const std::vector<bool>* allowed);
+  std::optional<std::size_t> scan_random(SpecId id, const std::vector<bool>* allowed);
+  std::optional<std::size_t> scan_kube(SpecId id, const std::vector<bool>* allowed);
+  void order_for_kube();
 };
 
 }  // namespace plimsoll::placement

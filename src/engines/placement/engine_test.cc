@@ -298,6 +298,52 @@ TEST(EngineProperty, IncrementalEqualsRebuilt) {
   }
 }
 
+TEST(KubeScheduler, PrefersTheEmptierNodeAndMostAllocatedTheFuller) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 0), make_node(1, 0)};
+  snapshot.specs = {make_spec(0, 1000, 8), make_spec(0, 1000, 4)};
+  for (const auto& [policy, expected] :
+       {std::pair("vanilla", 1U), std::pair("most_allocated", 0U)}) {
+    Engine engine = make_engine(snapshot, policy);
+    engine.assume(PodId(0), SpecId(0), {NodeId(0), {}});
+    const auto choice = engine.find(SpecId(1));
+    ASSERT_TRUE(choice.has_value());
+    EXPECT_EQ(choice->binding.node, NodeId(expected)) << policy;
+  }
+}
+
+TEST(KubeScheduler, AvoidsATaintThatIsOnlyDislikedUntilNothingElseIsLeft) {
+  Snapshot snapshot;
+  Node disliked = make_node(0, 0);
+  disliked.taints.push_back({"old", "", model::TaintEffect::prefer_no_schedule});
+  snapshot.nodes = {disliked, make_node(1, 0, 8)};
+  snapshot.specs = {make_spec(0, 1000, 8)};
+  Engine engine = make_engine(snapshot, "vanilla");
+  EXPECT_EQ(engine.find(SpecId(0))->binding.node, NodeId(1));
+  engine.assume(PodId(0), SpecId(0), {NodeId(1), {}});
+  EXPECT_EQ(engine.find(SpecId(0))->binding.node, NodeId(0));
+}
+
+TEST(KubeScheduler, LooksAtASampleInTurn) {
+  // 1,000 nodes: 42 % of them are enough. Every node is equally empty but for the first ten.
+  Snapshot snapshot;
+  for (std::uint32_t i = 0; i < 1000; ++i)
+    snapshot.nodes.push_back(make_node(i, 0, i < 10 ? 640 : 64));
+  snapshot.specs = {make_spec(0)};
+  Engine engine = make_engine(snapshot, "vanilla");
+  EXPECT_LT(engine.find(SpecId(0))->binding.node.value(), 10U);
+  EXPECT_GE(engine.find(SpecId(0))->binding.node.value(), 420U);
+}
+
+TEST(KubeScheduler, AShareGoesToTheFirstGpuThatHasIt) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 3)};
+  snapshot.specs = {make_spec(1, 700), make_spec(1, 300)};
+  Engine engine = make_engine(snapshot, "vanilla");
+  engine.assume(PodId(0), SpecId(0), {NodeId(0), {{1, GpuMilli(700), -1}}});
+  EXPECT_EQ(engine.find(SpecId(1))->binding.gpus[0].index, 0);
+}
+
 TEST(Engine, MigInstancesTakeTheFewestPlacesFromOthers) {
   Snapshot snapshot;
   Node node = make_node(0, 2, 64, "A100-80GB");

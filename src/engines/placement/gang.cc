@@ -347,6 +347,28 @@ bool GangPlacer::due(const GangRequest& gang, Time submitted, Time now) const {
   return state_->rule->waits && is_due(state_->config.wait, gang.expected, submitted, now);
 }
 
+std::optional<std::vector<Choice>> assume_gang(Engine& engine, SpecId spec,
+                                               std::span<const PodId> members,
+                                               const GangPlacement& placement) {
+  check(std::cmp_equal(members.size(), placement.members), "a gang is placed with other members");
+  std::vector<Choice> choices;
+  choices.reserve(members.size());
+  const Mark mark = engine.checkpoint();
+  for (const HostShare& share : placement.hosts) {
+    for (std::int32_t i = 0; i < share.members; ++i) {
+      auto choice = engine.find_on(spec, share.node);
+      if (!choice.has_value()) {
+        engine.roll_back(mark);
+        return std::nullopt;
+      }
+      engine.assume(members[choices.size()], spec, choice->binding);
+      choices.push_back(std::move(*choice));
+    }
+  }
+  engine.commit(mark);
+  return choices;
+}
+
 Time GangPlacer::due_at(const GangRequest& gang, Time submitted) const {
   return state_->rule->waits ? placement::due_at(state_->config.wait, gang.expected, submitted)
                              : never;

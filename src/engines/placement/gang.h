@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "engines/placement/engine.h"
 #include "engines/placement/gang_wait.h"
 #include "model/gang.h"
 #include "model/perf/speed_model.h"
@@ -108,6 +109,13 @@ class GangPlacer {
   explicit GangPlacer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// Takes `placement` on the engine, a binding for each of `members` in its order; or nothing, if a
+// member does not fit after all (affinity between pods): then every byte is as before.
+// Requires: as many members as are placed.
+std::optional<std::vector<Choice>> assume_gang(Engine& engine, SpecId spec,
+                                               std::span<const PodId> members,
+                                               const GangPlacement& placement);
 
 struct GangRuleInfo {
   const char* name;

@@ -249,6 +249,90 @@ TEST(Gang, UnknownRulesAreNamed) {
             "gang rule: found 'tetris', expected one of spread, best_fit, kueue, plimsoll");
 }
 
+// A cluster with an engine: hosts of 8 GPUs, one spec of `gpus` GPUs a member.
+model::Snapshot cluster_for_engine(const std::vector<TestHost>& hosts, std::int32_t gpus) {
+  model::Snapshot snapshot = cluster(hosts);
+  for (model::Node& node : snapshot.nodes) {
+    node.allocatable = {.cpu = Millicores(64'000), .memory = gibibyte * 512, .pods = 110};
+    model::set_label(node.labels, "rack", node.topology.rack);
+  }
+  model::PodSpec member;
+  member.labels = {{"job", "a"}};
+  member.gpu.count = gpus;
+  snapshot.specs = {member};
+  return snapshot;
+}
+
+std::vector<PodId> members(std::int32_t first, std::int32_t count) {
+  std::vector<PodId> pods;
+  for (std::int32_t i = 0; i < count; ++i) {
+    pods.emplace_back(static_cast<std::uint32_t>(first + i));
+  }
+  return pods;
+}
+
+// Gangs come and go at random; no GPU is ever held twice, no gang is half there.
+TEST(Gang, NeverDoubleBooksAGpu) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Random random(seed);
+    const model::Snapshot snapshot = cluster_for_engine(random_fabric(random, 10), 2);
+    Engine engine = *Engine::make(snapshot, {.policy = "best_fit"});
+    const std::string empty = engine.digest();
+    const Mark start = engine.checkpoint();
+    GangPlacer gangs = placer(snapshot, {.rule = gang_rules()[random.below(4)].name});
+    std::map<std::int32_t, std::vector<Choice>> held;  // by first member
+    std::int32_t next = 0;
+    for (std::int32_t step = 0; step < 60; ++step) {
+      if (!held.empty() && random.below(3) == 0) {
+        auto gone = std::next(held.begin(), static_cast<std::ptrdiff_t>(random.below(held.size())));
+        for (const PodId pod :
+             members(gone->first, static_cast<std::int32_t>(gone->second.size()))) {
+          engine.forget(pod);
+        }
+        held.erase(gone);
+      }
+      const auto size = static_cast<std::int32_t>(1 + random.below(12));
+      const auto placement =
+          gangs.place({.members_min = size, .members_max = size, .gpus_per_member = 2},
+                      engine.capacities(SpecId(0), size));
+      if (placement.has_value()) {
+        auto choices = assume_gang(engine, SpecId(0), members(next, size), *placement);
+        ASSERT_TRUE(choices.has_value());
+        ASSERT_EQ(choices->size(), static_cast<std::size_t>(size));
+        held.emplace(next, std::move(*choices));
+        next += size;
+      }
+      std::set<std::pair<NodeId, std::int32_t>> taken;
+      for (const auto& [first, choices] : held) {
+        for (const Choice& choice : choices) {
+          ASSERT_EQ(choice.binding.gpus.size(), 2U);
+          for (const model::GpuShare& share : choice.binding.gpus) {
+            ASSERT_TRUE(taken.emplace(choice.binding.node, share.index).second) << seed;
+          }
+        }
+      }
+    }
+    engine.roll_back(start);
+    EXPECT_EQ(engine.digest(), empty);
+  }
+}
+
+// Members that may not share a rack: the capacities do not show it, the engine refuses the second.
+TEST(Gang, IsTakenBackWholeIfOneMemberDoesNotFit) {
+  model::Snapshot snapshot =
+      cluster_for_engine({{{.rack = "a"}}, {{.rack = "a"}}, {{.rack = "a"}}}, 8);
+  snapshot.specs[0].anti_affinity = {
+      {.selector = {{"job", model::SelectorOperator::in, {"a"}}}, .topology_key = "rack"}};
+  Engine engine = *Engine::make(snapshot, {.policy = "best_fit"});
+  const std::string before = engine.digest();
+  GangPlacer gangs = placer(snapshot, {});
+  const auto placement = gangs.place({.members_min = 2, .members_max = 2, .gpus_per_member = 8},
+                                     engine.capacities(SpecId(0), 2));
+  ASSERT_TRUE(placement.has_value());
+  EXPECT_FALSE(assume_gang(engine, SpecId(0), members(0, 2), *placement).has_value());
+  EXPECT_EQ(engine.digest(), before);
+}
+
 TEST(Gang, PlacesOneHundredThousandMembersGreedilyWithinItsBound) {
   std::vector<TestHost> hosts(2000);
   for (std::size_t i = 0; i < hosts.size(); ++i) {

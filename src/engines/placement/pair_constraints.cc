@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "base/result.h"
@@ -400,15 +401,18 @@ std::int64_t PairConstraints::preferred_affinity(SpecId id, std::size_t node) co
 }
 
 std::int64_t PairConstraints::soft_spread(SpecId id, std::size_t node) const {
-  std::int64_t sum = 0;
+  double sum = 0;
   if (id.index() < specs_.size()) {
     for (const Term& term : specs_[id.index()].soft_spread) {
       const Group& group = groups_[static_cast<std::size_t>(term.group)];
       const std::int32_t d = domain(group.key, node);
-      sum += d < 0 ? 0 : group.counts[static_cast<std::size_t>(d)];
+      const auto domains = static_cast<double>(group.counts.size());
+      sum += d < 0 ? 0
+                   : group.counts[static_cast<std::size_t>(d)] * std::log(domains + 2) +
+                         (term.max_skew - 1);
     }
   }
-  return sum;
+  return std::llround(sum);
 }
 
 std::string PairConstraints::digest_text() const {

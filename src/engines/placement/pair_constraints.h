@@ -88,8 +88,8 @@ class PairConstraints {
     return key_[static_cast<std::size_t>(key)].domain_of[node];
   }
 
-  // What kube-scheduler's scores need: the weighted count of preferred terms on `node`, and the
-  // pods of each soft spread constraint in its domain.
+  // What kube-scheduler's scores need: the weighted count of preferred terms in the node's domains,
+  // and for soft spread constraints the sum of pods there x ln(domains + 2) + max_skew - 1.
   [[nodiscard]] std::int64_t preferred_affinity(SpecId spec, std::size_t node) const;
   [[nodiscard]] std::int64_t soft_spread(SpecId spec, std::size_t node) const;
   // One line for each group and domain that counts anything, in an order that is the same however
