@@ -47,8 +47,8 @@ NodeValue::Segments::Segments(const Curve& curve) {
   constexpr std::size_t buckets = 256;
   buckets_per_unit = buckets / std::max(1.0, segments.back().start);
   std::uint16_t s = 0;
-  for (std::size_t b = 0; b <= buckets; ++b) {  // rounding may reach the last one
-    while (s + 1U < segments.size() &&
+  for (std::size_t b = 0; b <= buckets; ++b) {  // points below the end: rounding may reach the last
+    while (s + 2U < segments.size() &&
            segments[s + 1U].start * buckets_per_unit <= static_cast<double>(b)) {
       ++s;
     }
