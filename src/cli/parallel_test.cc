@@ -1,9 +1,11 @@
 #include "cli/parallel.h"
 
 #include <csignal>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "cli/study.h"
 
@@ -102,6 +104,37 @@ TEST(RunPolicies, SameResultAtAnyThreadCount) {
     }
     EXPECT_EQ(result->policies[0].policy, "b");
   }
+}
+
+TEST(Study, TheCommandCanBePastedIntoAShell) {
+  EXPECT_EQ(command_text({"simulate", "openb", "--seeds", "42-51"}),
+            "simulate openb --seeds 42-51");
+  EXPECT_EQ(command_text({"a b", "", "it's", "$x"}), "'a b' '' 'it'\\''s' '$x'");
+}
+
+TEST(Study, WritesWhatTheOptionsAskFor) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("plimsoll_study." + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  StudyOptions options;
+  options.seeds = {7};
+  options.format = "json";
+  options.out = folder / "out.json";
+  options.report = folder / "report.html";
+  options.placements = folder / "placements.csv";
+  StudyResult result = {.study = "s", .variant = "v"};
+  result.policies = {{"fgd", {{.seed = 7, .metrics = {{"placed", 1}}}}}};
+  EXPECT_EQ(finish_study(result, options).value(), 0);
+  for (const std::string& path : {options.out, options.report, options.placements}) {
+    EXPECT_GT(std::filesystem::file_size(path), 20U) << path;
+  }
+  result.broken_objectives = {"placed is 1"};
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(finish_study(result, options).value(), 3);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "plimsoll: objective broken: placed is 1\n");
+  options.report = folder / "absent" / "report.html";
+  EXPECT_FALSE(finish_study(result, options).has_value());
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

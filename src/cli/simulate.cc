@@ -27,10 +27,11 @@ void print_help() {
 Result<int> run_study(const Study& study, const std::vector<std::string>& arguments) {
   Options options(fmt::format("plimsoll simulate {}", study.name), study.help, study.example);
   StudyOptions study_options;
+  study_options.command = "plimsoll simulate " + command_text(arguments);
   const StudyFunction run = study.declare(options);
   declare_study_options(options, study_options, study.policies(), study.default_policies,
                         study.default_seeds);
-  if (TRY(options.parse(arguments))) {
+  if (TRY(options.parse({arguments.begin() + 1, arguments.end()}))) {
     fmt::print("{}", options.help());
     return exit_done;
   }
@@ -51,7 +52,7 @@ Result<int> simulate(const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const Study& study : studies()) {
     if (study.name == name) {
-      return run_study(study, {arguments.begin() + 1, arguments.end()});
+      return run_study(study, arguments);
     }
     names.emplace_back(study.name);
   }

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/report/report.h"
 #include "cli/seeds.h"
 
 namespace plimsoll::cli {
@@ -91,13 +92,51 @@ void declare_study_options(Options& options, StudyOptions& study_options,
       [threads, &study_options] { study_options.threads = static_cast<std::size_t>(*threads); });
   options.choice("-o,--output", study_options.format, {"table", "json", "yaml"}, "Format");
   options.text("--out", study_options.out, "Write the result to this file", "FILE");
+  options.text("--report", study_options.report, "Write a picture of the result to this page",
+               "FILE.html");
   options.text("--placements", study_options.placements,
                "Write where every arrival went to this file", "FILE.csv");
+}
+
+std::string command_text(const std::vector<std::string>& arguments) {
+  std::string text;
+  for (const std::string& argument : arguments) {
+    const bool plain = !argument.empty() && argument.find_first_not_of(
+                                                "abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                "0123456789_-+=.,:/@%") == std::string::npos;
+    text += text.empty() ? "" : " ";
+    if (plain) {
+      text += argument;
+      continue;
+    }
+    text += '\'';
+    for (const char c : argument) {
+      text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    text += '\'';
+  }
+  return text;
 }
 
 Result<int> finish_study(const StudyResult& result, const StudyOptions& options) {
   if (!options.placements.empty()) {
     TRY_VOID(write_file(options.placements, placements_csv(result)));
+  }
+  if (!options.report.empty()) {
+    std::string names;
+    for (const PolicyResult& policy : result.policies) {
+      names += (names.empty() ? "" : ", ") + policy.policy;
+    }
+    TRY_VOID(write_file(
+        options.report,
+        report_html(
+            result,
+            {.title = result.variant.empty() ? result.study
+                                             : fmt::format("{}: {}", result.study, result.variant),
+             .subtitle = fmt::format("{} on the same work, in virtual time. Seeds: {}.", names,
+                                     seeds_text(options.seeds)),
+             .command = options.command})));
   }
   const std::string text = to_format(result, options.format);
   if (options.out.empty()) {

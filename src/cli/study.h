@@ -60,6 +60,7 @@ struct StudyOptions {
   std::string out;         // empty: standard output
   std::string report;      // empty: none
   std::string placements;  // empty: none
+  std::string command;     // as it was typed, for the report
 };
 
 struct StudyContext {
@@ -105,6 +106,9 @@ std::span<const Study> studies();
 void declare_study_options(Options& options, StudyOptions& study_options,
                            std::vector<std::string> known_policies,
                            const std::string& default_policies, const std::string& default_seeds);
+
+// `arguments` as a shell would take them.
+std::string command_text(const std::vector<std::string>& arguments);
 
 // Prints or writes what the options ask for, files whole or not at all. Returns the exit code.
 Result<int> finish_study(const StudyResult& result, const StudyOptions& options);
