@@ -1,14 +1,15 @@
 // Every named study: a new one is its file in studies/ and its line here.
 
+#include "cli/studies/all.h"
 #include "cli/study.h"
 
 namespace plimsoll::cli {
-namespace {
 
-const std::vector<Study> all_studies = {};
-
-}  // namespace
-
-std::span<const Study> studies() { return all_studies; }
+std::span<const Study> studies() {
+  static const std::vector<Study> all = {
+      openb_study,
+  };
+  return all;
+}
 
 }  // namespace plimsoll::cli

@@ -1,0 +1,10 @@
+// Every study in this folder, for the registry.
+#pragma once
+
+#include "cli/study.h"
+
+namespace plimsoll::cli {
+
+extern const Study openb_study;
+
+}  // namespace plimsoll::cli
