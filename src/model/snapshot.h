@@ -30,31 +30,39 @@ struct Snapshot {
 // Added, or replaced in place. Pods that are bound to it stay.
 struct NodeUpserted {
   Node node;
+  friend bool operator==(const NodeUpserted&, const NodeUpserted&) = default;
 };
 // Its pods are gone with it; a PodRemoved for each comes first.
 struct NodeRemoved {
   NodeId node;
+  friend bool operator==(const NodeRemoved&, const NodeRemoved&) = default;
 };
 struct SpecAdded {
   SpecId id;
   PodSpec spec;
+  friend bool operator==(const SpecAdded&, const SpecAdded&) = default;
 };
 // A new pod, pending or already bound.
 struct PodAdded {
   Pod pod;
+  friend bool operator==(const PodAdded&, const PodAdded&) = default;
 };
 struct PodBound {
   PodId pod;
   Binding binding;
+  friend bool operator==(const PodBound&, const PodBound&) = default;
 };
 struct PodRemoved {
   PodId pod;
+  friend bool operator==(const PodRemoved&, const PodRemoved&) = default;
 };
 struct GangUpserted {
   Gang gang;
+  friend bool operator==(const GangUpserted&, const GangUpserted&) = default;
 };
 struct GangRemoved {
   GangId gang;
+  friend bool operator==(const GangRemoved&, const GangRemoved&) = default;
 };
 using Delta = std::variant<NodeUpserted, NodeRemoved, SpecAdded, PodAdded, PodBound, PodRemoved,
                            GangUpserted, GangRemoved>;
