@@ -35,7 +35,7 @@ bench: build/release/build.ninja  ## every benchmark program, at full size
 format: setup  ## lay every C++ file out
 	scripts/sources | xargs clang-format-19 -i
 
-tidy: build/tidy/build.ninja  ## clang-tidy on what differs from main; ALL=1: on everything
+tidy: setup  ## clang-tidy on what differs from main; ALL=1: on everything
 	scripts/tidy $(if $(ALL),--all)
 
 clean:

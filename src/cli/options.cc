@@ -23,7 +23,7 @@ struct Options::State {
     std::function<Result<void>(const std::string&)> set;
   };
 
-  explicit State(const std::string& help) : app(help) {}
+  explicit State(std::string help) : app(std::move(help)) {}
 
   CLI::App app;
   std::string example;
@@ -45,8 +45,8 @@ struct Options::State {
 };
 
 Options::Options(std::string command, std::string help, std::string example)
-    : state_(std::make_unique<State>(help)) {
-  state_->app.name(command);
+    : state_(std::make_unique<State>(std::move(help))) {
+  state_->app.name(std::move(command));
   state_->app.set_help_flag("-h,--help", "Print this help");
   state_->app.allow_extras();
   state_->app.get_formatter()->column_width(help_column);

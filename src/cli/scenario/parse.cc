@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/scenario/scenario.h"
 #include "cli/seeds.h"
@@ -80,7 +81,7 @@ void read_node(Fields& fields, NodeGroup& group) {
                 "How it is paid for");
   double price = 0;
   fields.number("price_per_hour", price, {.min = 0, .max = price_max}, "US dollars");
-  node.price = MicroUsdPerHour(static_cast<std::int64_t>(price * 1e6 + 0.5));
+  node.price = MicroUsdPerHour(std::llround(price * 1e6));
   if (group.gpus == 0 && fields.has("gpu_model")) {
     fields.fail("gpu_model", "a GPU model on a node without GPUs", "gpus of at least 1");
   }
@@ -226,7 +227,7 @@ void read_job(Fields& fields, JobGroup& group) {
   double utilization = 100;
   fields.number("gpu_utilization_percent", utilization, {.min = 0, .max = 100},
                 "How busy its GPUs are");
-  job.gpu_utilization_milli = static_cast<std::int32_t>(utilization * 10 + 0.5);
+  job.gpu_utilization_milli = static_cast<std::int32_t>(std::lround(utilization * 10));
   read_pod(fields, group.spec);
   if (fields.has("duration") && job.duration == Duration(0)) {
     fields.fail("duration", "0", "a duration above 0, or none for a service");
