@@ -78,9 +78,9 @@ std::string join(std::span<const CsvColumn> columns) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
-  std::string shown = "'";
-  for (std::size_t i = 0; i < std::min(text.size(), shown_bytes_max); ++i) {
+std::string printable(std::string_view text, std::size_t bytes_max) {
+  std::string shown;
+  for (std::size_t i = 0; i < std::min(text.size(), bytes_max); ++i) {
     const unsigned char byte = byte_at(text, i);
     if (byte >= 0x20 && byte < 0x7f) {
       shown += text[i];
@@ -88,8 +88,10 @@ std::string quoted(std::string_view text) {
       shown += fmt::format("\\x{:02x}", byte);
     }
   }
-  return shown + (text.size() > shown_bytes_max ? "…'" : "'");
+  return shown + (text.size() > bytes_max ? "…" : "");
 }
+
+std::string quoted(std::string_view text) { return "'" + printable(text, shown_bytes_max) + "'"; }
 
 CsvReader::CsvReader(std::string_view text, std::string name, char separator, bool quotes)
     : rest_(text), name_(std::move(name)), separator_(separator), quotes_(quotes) {

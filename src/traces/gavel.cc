@@ -30,14 +30,11 @@ struct Place {
 
   [[nodiscard]] std::unexpected<Error> error(std::string_view found,
                                              std::string_view expected) const {
-    std::string where(hardware);
-    for (const std::string_view part : {job, field}) {
-      where += part.empty() ? "" : ".";
-      where += part;
-    }
-    constexpr std::size_t where_bytes_max = 200;
-    if (where.size() > where_bytes_max) {
-      where.resize(where_bytes_max);
+    constexpr std::size_t part_bytes_max = 80;
+    std::string where;
+    for (const std::string_view part : {hardware, job, field}) {
+      where += where.empty() || part.empty() ? "" : ".";
+      where += printable(part, part_bytes_max);
     }
     return bad_input(fmt::format("{}: {}: found {}, expected {}", file,
                                  where.empty() ? "JSON" : where, found, expected));

@@ -28,6 +28,8 @@ TEST(Gavel, ReadsRatesAndPairs) {
 
 TEST(Gavel, RefusesTheRestWithOneLine) {
   const std::vector<std::pair<std::string, std::string>> table = {
+      {R"j({"v\u0001\n": 3})j",
+       "t.json: v\\x01\\x0a: found a number, expected an object of job types"},
       {"[]", "t.json: JSON: found an array, expected an object of kinds of GPU"},
       {R"j({"v": 3})j", "t.json: v: found a number, expected an object of job types"},
       {R"j({"": {}})j", "t.json: JSON: found an empty name, expected a kind of GPU"},

@@ -14,6 +14,7 @@ namespace plimsoll::traces {
 namespace {
 
 constexpr std::string_view hardware_name = "v100";
+constexpr std::size_t type_bytes_max = 80;  // in an error message
 constexpr double arrival_seconds_max = 1e9;
 constexpr double duration_seconds_max = 1e9;
 constexpr std::int64_t steps_max = 1'000'000'000'000;
@@ -88,7 +89,8 @@ Result<ShockwaveTrace> join_shockwave(std::vector<ShockwaveJob> jobs, GavelTable
   for (const ShockwaveJob& job : jobs) {
     const auto error = [&](std::string_view found, std::string_view expected) {
       return bad_input(fmt::format("{}: {}.('{}', {}): found {}, expected {}", rates_name,
-                                   hardware_name, job.type, job.gpus, found, expected));
+                                   hardware_name, printable(job.type, type_bytes_max), job.gpus,
+                                   found, expected));
     };
     const GavelJob* rate = rate_of(rates, job);
     if (rate == nullptr) {
