@@ -124,6 +124,9 @@ double PlainPlacement::value(const PlainNode& node) const {
     const auto w = static_cast<std::size_t>(gpus_with(node, 1000));
     sum += rounded(table_.whole[std::min(w, table_.whole.size() - 1)]);
   }
+  for (const auto& [model, price] : table_.models) {
+    if (model == node.model) sum -= total * rounded(price / 1000);
+  }
   return sum + rounded(rest);
 }
 

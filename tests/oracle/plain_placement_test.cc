@@ -137,6 +137,7 @@ placement::ValueTable random_table(std::uint64_t seed) {
     }
   }
   for (int w = 0; w < 7; ++w) table.whole.push_back(random.normal() * 0.2);
+  table.models = {{"G2", random.uniform()}, {"T4", random.normal()}, {"X9", 1}};
   table.exhausted = random.uniform();
   table.open = random.normal() * 0.1;
   table.beta = random.uniform();

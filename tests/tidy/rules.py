@@ -23,7 +23,7 @@ class Room:
 ROOMS = {
     "base": Room(libraries=("fmt", "openssl"), pure=True),
     "model": Room(("base",), ("fmt", "simdjson", "nlohmann", "zstd"), pure=True),
-    "engines": Room(("model", "base"), ("fmt",), pure=True),
+    "engines": Room(("model", "base"), ("fmt", "simdjson"), pure=True),
     "planner": Room(("engines", "model", "base"), ("fmt",), pure=True),
     "ports": Room(("model", "base")),
     "control": Room(("planner", "engines", "ports", "model", "base"), ("fmt",), threads=True),

@@ -144,7 +144,13 @@ class Fgd final : public LocalPolicy {
 
 class Value final : public LocalPolicy {
  public:
-  explicit Value(const ValueTable& table) : value_(table) {}
+  Value(const ValueTable& table, NodeTable& nodes) : value_(table) {
+    for (const auto& [model, price] : table.models) {
+      const auto number = static_cast<std::size_t>(nodes.models().intern(model));
+      prices_.resize(std::max(prices_.size(), number + 1));
+      prices_[number] = NodeValue::fixed_price(price);
+    }
+  }
 
   bool ties_by_id() const override { return true; }
   std::int64_t whole_gpu_score() const override { return 1 << 20; }
@@ -153,7 +159,7 @@ class Value final : public LocalPolicy {
     const NodeRow& row = nodes.row(node);
     const std::int64_t asks = asked(shape);
     const std::int64_t change =
-        now(row, node) -
+        now(row, node) - asks * price(nodes.facts(node).gpu_model) -
         value_.node({row.cpu_free - shape.cpu, row.memory_free - shape.memory,
                      row.gpu_free_total - static_cast<std::int32_t>(asks), row.gpus});
     const std::size_t free = row.gpus_whole_free;
@@ -202,7 +208,13 @@ class Value final : public LocalPolicy {
     std::int64_t value = 0;
   };
 
+  [[nodiscard]] std::int64_t price(std::int32_t gpu_model) const {
+    const auto number = static_cast<std::size_t>(gpu_model);
+    return gpu_model >= 0 && number < prices_.size() ? prices_[number] : 0;
+  }
+
   NodeValue value_;
+  std::vector<std::int64_t> prices_;  // of a thousandth of a GPU, by model
   mutable std::vector<Memo> memo_;
 };
 
@@ -217,8 +229,8 @@ std::unique_ptr<LocalPolicy> make_fgd(const Config& config, NodeTable& nodes) {
   return std::make_unique<Fgd>(config.typical, nodes);
 }
 
-std::unique_ptr<LocalPolicy> make_value(const Config& config, NodeTable&) {
-  return std::make_unique<Value>(config.table ? *config.table : shipped_table());
+std::unique_ptr<LocalPolicy> make_value(const Config& config, NodeTable& nodes) {
+  return std::make_unique<Value>(config.table ? *config.table : shipped_table(), nodes);
 }
 
 std::unique_ptr<LocalPolicy> not_local(const Config&, NodeTable&) { return nullptr; }

@@ -2,12 +2,13 @@
 //
 // W(node) = sum over GPUs of [h(k) + (rho - k) / 1000] + F cpu(c) + F memory(m)
 //         + exhausted F [cpu < c0 or memory < m0] + open [some pod sits on its GPUs]
-//         + beta n sqrt(F / n) + whole(w),
+//         + beta n sqrt(F / n) + whole(w) - F price(GPU model),
 // where rho is a GPU's free thousandths, k the largest knot <= rho, F the node's free GPUs, n all
 // its GPUs, w those that are wholly free, c free millicores per F and m free MiB per F; the terms
 // in F are 0 where F is. A pod goes where W(after) - W(before) is least. h is what will be wasted
 // of a GPU that has rho left, cpu and memory what is wasted for want of cores and memory; open and
-// whole are the price of opening a node and of breaking up GPUs that a large pod could take.
+// whole are the price of opening a node and of breaking up GPUs that a large pod could take, and
+// price is what a free GPU is worth to pods that accept no other model.
 // Values; thread-safe.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -40,6 +42,7 @@ struct ValueTable {
   double open = 0;
   double beta = 0;
   std::vector<double> whole;  // by GPUs wholly free, from 0 on; the last holds for more
+  std::vector<std::pair<std::string, double>> models;  // price by GPU model, sorted; else 0
 
   friend bool operator==(const ValueTable&, const ValueTable&) = default;
 };
@@ -47,7 +50,12 @@ struct ValueTable {
 // The table that serves until a user trains one on their own history.
 const ValueTable& shipped_table();
 
-// JSON text of a table, and back. Errors name the field, what was found and what was expected.
+// No number of a table may pass this, so that scores keep within their keys.
+inline constexpr double value_limit = 1000;
+inline constexpr std::size_t value_points_max = 1001;  // of one list
+
+// JSON text of a table, and back: the same table. Errors are one line that starts with `name` and
+// names the field, what was found and what was expected.
 std::string to_json(const ValueTable& table);
 Result<ValueTable> value_table_from_json(std::string_view text, std::string_view name);
 
@@ -62,7 +70,7 @@ struct NodeAmounts {
 };
 
 // A table made ready for the hot path: W = sum of gpu() + node() + whole(), each rounded by itself,
-// in units of 2^-20 GPUs. Immutable.
+// in units of 2^-20 GPUs; prices are apart, at fixed_price() a thousandth of a GPU. Immutable.
 class NodeValue {
  public:
   explicit NodeValue(const ValueTable& table);
@@ -73,6 +81,9 @@ class NodeValue {
   [[nodiscard]] std::int64_t whole(std::size_t gpus_whole_free) const {
     return whole_[gpus_whole_free];
   }
+
+  // The price of a thousandth of a GPU, in the same units.
+  static std::int64_t fixed_price(double price_per_gpu);
 
  private:
   // A curve with the way to a point's segment: buckets of equal width name the first it may be.
