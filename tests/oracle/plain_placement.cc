@@ -13,13 +13,13 @@ bool accepts(const model::PodSpec& spec, const PlainNode& node) {
 
 int gpus_with(const PlainNode& node, int milli) {
   return static_cast<int>(
-      std::ranges::count_if(node.gpus, [&](int free) { return free >= milli; }));
+      std::ranges::count_if(node.free(), [&](int free) { return free >= milli; }));
 }
 
 // The GPUs that a pod of whole GPUs takes: the lowest free indices.
 std::vector<int> whole_gpus(const PlainNode& node, int count) {
   std::vector<int> taken;
-  for (int g = 0; g < static_cast<int>(node.gpus.size()) && count > 0; ++g) {
+  for (int g = 0; g < static_cast<int>(node.gpu_count) && count > 0; ++g) {
     if (node.gpus[static_cast<std::size_t>(g)] == 1000) {
       taken.push_back(g);
       --count;
@@ -28,13 +28,12 @@ std::vector<int> whole_gpus(const PlainNode& node, int count) {
   return taken;
 }
 
-PlainNode after(PlainNode node, const model::PodSpec& spec, const std::vector<int>& gpus) {
+void take(PlainNode& node, const model::PodSpec& spec, std::span<const int> gpus) {
   node.cpu -= spec.requests.cpu.value();
   node.memory -= spec.requests.memory.value();
   for (const int g : gpus) {
     node.gpus[static_cast<std::size_t>(g)] -= static_cast<int>(spec.gpu.milli.value());
   }
-  return node;
 }
 
 }  // namespace
@@ -47,9 +46,12 @@ PlainPlacement::PlainPlacement(const std::vector<model::Node>& nodes, PlainPolic
       rank_(std::move(rank)),
       table_(std::move(table)) {
   for (const model::Node& node : nodes) {
-    nodes_.push_back({node.allocatable.cpu.value(), node.allocatable.memory.value(),
-                      std::vector<int>(node.gpus.size(), 1000),
-                      node.gpus.empty() ? "" : node.gpus.front().model});
+    PlainNode plain{.cpu = node.allocatable.cpu.value(),
+                    .memory = node.allocatable.memory.value(),
+                    .gpu_count = node.gpus.size(),
+                    .model = node.gpus.empty() ? "" : node.gpus.front().model};
+    std::fill_n(plain.gpus.begin(), plain.gpu_count, 1000);
+    nodes_.push_back(std::move(plain));
   }
 }
 
@@ -63,7 +65,7 @@ bool PlainPlacement::fits(const PlainNode& node, const model::PodSpec& spec) con
 // cannot use here.
 double PlainPlacement::fragmented(const PlainNode& node) const {
   std::int64_t free = 0;
-  for (const int g : node.gpus) free += g;
+  for (const int g : node.free()) free += g;
   std::int64_t sum = 0;
   std::int64_t pods = 0;
   for (const PlainTypical& pod : typical_) {
@@ -76,7 +78,7 @@ double PlainPlacement::fragmented(const PlainNode& node) const {
       sum += pod.count * free;
       continue;
     }
-    for (const int g : node.gpus) sum += g < milli ? pod.count * g : 0;
+    for (const int g : node.free()) sum += g < milli ? pod.count * g : 0;
   }
   return static_cast<double>(sum) / static_cast<double>(pods);
 }
@@ -102,14 +104,14 @@ double rounded(double gpus) { return std::round(gpus * 0x1p20); }
 double PlainPlacement::value(const PlainNode& node) const {
   double sum = 0;
   double total = 0;
-  for (const int rho : node.gpus) {
+  for (const int rho : node.free()) {
     std::size_t k = 0;
     while (k + 1 < table_.knots.size() && table_.knots[k + 1] <= rho) ++k;
     sum += rounded(table_.h[k] + (rho - table_.knots[k]) / 1000.0);
     total += rho;
   }
   const double f = total / 1000;
-  const double n = static_cast<double>(node.gpus.size());
+  const double n = static_cast<double>(node.gpu_count);
   const double mib = static_cast<double>(node.memory) / (1 << 20);
   double rest = f < n ? table_.open : 0;
   if (f > 0) {
@@ -132,22 +134,26 @@ double PlainPlacement::value(const PlainNode& node) const {
 
 PlainPlacement::Best PlainPlacement::score(const PlainNode& node,
                                            const model::PodSpec& spec) const {
+  const bool fgd = policy_ == PlainPolicy::fgd;
+  const double before = fgd ? fragmented(node) : value(node);
   const auto measure = [&](const PlainNode& next) {
-    if (policy_ == PlainPolicy::value) {
-      return value(node) - value(next);
-    }
-    const double x = (fragmented(node) - fragmented(next)) / 1000;
-    return std::trunc(100 / (1 + std::exp(-x)));
+    if (!fgd) return before - value(next);
+    return std::trunc(100 / (1 + std::exp(-(before - fragmented(next)) / 1000)));
   };
   const int milli = static_cast<int>(spec.gpu.milli.value());
+  PlainNode next = node;
   if (spec.gpu.count != 1 || milli == 1000) {
-    return {measure(after(node, spec, whole_gpus(node, spec.gpu.count))), -1};
+    take(next, spec, whole_gpus(node, spec.gpu.count));
+    return {measure(next), -1};
   }
+  take(next, spec, {});
   Best best{-1e300, -1};
-  for (int g = 0; g < static_cast<int>(node.gpus.size()); ++g) {
-    if (node.gpus[static_cast<std::size_t>(g)] < milli) continue;
-    const double s = measure(after(node, spec, {g}));
-    if (s > best.score) best = {s, g};
+  for (std::size_t g = 0; g < node.gpu_count; ++g) {
+    if (node.gpus[g] < milli) continue;
+    next.gpus[g] -= milli;
+    const double s = measure(next);
+    next.gpus[g] += milli;
+    if (s > best.score) best = {s, static_cast<int>(g)};
   }
   return best;
 }
@@ -167,7 +173,7 @@ std::optional<PlainChoice> PlainPlacement::place(const model::PodSpec& spec) {
   if (!winner) return std::nullopt;
   PlainChoice choice{*winner, winning.gpu >= 0 ? std::vector<int>{winning.gpu}
                                                : whole_gpus(nodes_[*winner], spec.gpu.count)};
-  nodes_[*winner] = after(nodes_[*winner], spec, choice.gpus);
+  take(nodes_[*winner], spec, choice.gpus);
   return choice;
 }
 

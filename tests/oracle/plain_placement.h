@@ -5,8 +5,10 @@
 // slow peer that benchmarks name.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,10 +19,13 @@
 namespace plimsoll::oracle {
 
 struct PlainNode {
-  std::int64_t cpu = 0;     // free millicores
-  std::int64_t memory = 0;  // free bytes
-  std::vector<int> gpus;    // free thousandths
+  std::int64_t cpu = 0;        // free millicores
+  std::int64_t memory = 0;     // free bytes
+  std::array<int, 16> gpus{};  // free thousandths
+  std::size_t gpu_count = 0;
   std::string model;
+
+  [[nodiscard]] std::span<const int> free() const { return {gpus.data(), gpu_count}; }
 };
 
 struct PlainTypical {
