@@ -228,7 +228,8 @@ void Scheduler::State::enter_queue(WorkId id) {
     }
     return made;
   });
-  if (placer && entering.gang.valid()) {
+  if (gangs_may_wait && entering.gang.valid() &&
+      !gangs[entering.gang.index()].gang.profile.empty()) {
     entering.due = placer->due_at(request_of(entering), entering.key.submitted);
     if (entering.due != never) {
       due.emplace(entering.due, id);

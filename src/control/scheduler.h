@@ -50,10 +50,10 @@ class Scheduler {
 
   // One turn. Appends to `plan` what was carried out (Bind, and Evict where a gang could not be
   // completed), and Refuse and Decline where a pod's or gang's reason is not the one it had.
-  // A gang is bound as a whole or not at all. A gang that is due (GangPlacer::due) is overtaken no
-  // more, but by what ends before it can start or stays off its nodes. Work that nothing could help
-  // since it was last tried is not tried again. Errors: the world's, or a delta that does not fit
-  // what is known.
+  // A gang is bound as a whole or not at all. Where a predictor lets gangs wait for better places,
+  // one that is due (GangPlacer::due) is overtaken no more, but by what ends before it can start or
+  // stays off its nodes. Work that nothing could help since it was last tried is not tried again.
+  // Errors: the world's, or a delta that does not fit what is known.
   Result<void> turn(model::Plan& plan);
 
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.

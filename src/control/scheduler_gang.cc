@@ -9,6 +9,8 @@
 namespace plimsoll::control {
 namespace {
 
+constexpr Duration overdue_least = seconds(std::int64_t{1});
+
 // The domain of `path` at `level`: what is narrower is left out.
 model::TopologyPath domain_of(model::TopologyPath path, model::TopologyLevel level) {
   using model::TopologyLevel;
@@ -107,42 +109,37 @@ Scheduler::State::Outcome Scheduler::State::decide_gang(WorkId id,
 }
 
 bool Scheduler::State::assume_gang(const Work& placed, const placement::GangPlacement& placement) {
-  chosen.clear();
-  const placement::Mark mark = engine.checkpoint();
-  std::size_t member = 0;
-  for (const placement::HostShare& host : placement.hosts) {
-    for (std::int32_t i = 0; i < host.members; ++i, ++member) {
-      const PodId pod = placed.pods[member];
-      const SpecId spec = pods[pod.index()].spec;
-      auto choice = engine.find_on(spec, host.node);
-      if (!choice) {
-        engine.roll_back(mark);
-        return false;
-      }
-      engine.assume(pod, spec, choice->binding);
-      chosen.push_back(std::move(*choice));
-    }
+  check(placement.members == static_cast<std::int32_t>(placed.pods.size()),
+        "a gang rule places every member");
+  auto choices = placement::assume_gang(engine, pods[placed.pods.front().index()].spec, placed.pods,
+                                        placement);
+  if (!choices) {
+    return false;
   }
-  check(member == placed.pods.size(), "a gang rule places every member");
-  engine.commit(mark);
+  chosen = std::move(*choices);
   if (placement.slowdown) {
     chosen_run = placement::expected_on(request_of(placed), placement);
   }
   return true;
 }
 
-// What runs, and when it is predicted to give back what it holds.
+// What runs, and when it is predicted to give back what it holds. Work that should be over is
+// expected to take as long again as it is late.
 std::span<const placement::Release> Scheduler::State::releases() {
-  if (released_later_stale) {
-    released_later_stale = false;
-    released_later.clear();
-    for (const auto& [ends, id] : running) {
-      if (ends == never) {
-        break;
-      }
-      released_later.push_back({.at = ends, .shares = work(id).held});
-    }
+  if (!released_later_stale && released_as_of == now) {
+    return released_later;
   }
+  released_later_stale = false;
+  released_as_of = now;
+  released_later.clear();
+  for (const auto& [ends, id] : running) {
+    if (ends == never) {
+      break;
+    }
+    const Time at = ends > now ? ends : now + std::max(now - ends, overdue_least);
+    released_later.push_back({.at = at, .shares = work(id).held});
+  }
+  std::ranges::stable_sort(released_later, {}, &placement::Release::at);
   return released_later;
 }
 

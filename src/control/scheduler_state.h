@@ -159,6 +159,7 @@ struct Scheduler::State {
   bool gangs_may_wait = false;                  // the placer asks what will be released when
   std::vector<placement::Release> released_later;
   bool released_later_stale = true;
+  Time released_as_of;
 
   std::vector<placement::Choice> chosen;
   std::optional<Duration> chosen_run;  // how long the gang is expected to run there

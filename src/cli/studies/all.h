@@ -5,6 +5,7 @@
 
 namespace plimsoll::cli {
 
+extern const Study jobs_study;
 extern const Study openb_study;
 
 }  // namespace plimsoll::cli
