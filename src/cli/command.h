@@ -31,6 +31,7 @@ struct Command {
 
 std::span<const Command> commands();
 
+Result<int> demo(const std::vector<std::string>& arguments);
 Result<int> simulate(const std::vector<std::string>& arguments);
 
 // The whole program but for signals. Results go to standard output, errors to standard error.

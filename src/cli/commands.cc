@@ -13,6 +13,7 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr std::array all_commands = {
+    Command{"demo", "A week on an embedded cluster: vanilla Kubernetes against Plimsoll", demo},
     Command{"simulate", "Replay a scenario or a named study in virtual time, and compare policies",
             simulate},
 };
@@ -29,7 +30,7 @@ void print_help() {
       "\nOptions:\n  -h, --help  Print this help, or that of a command\n"
       "  --version   Print the version\n\n"
       "Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 done but the result breaks a stated "
-      "objective.\n\nExample:\n  plimsoll simulate --help\n");
+      "objective.\n\nExample:\n  plimsoll demo\n");
 }
 
 std::vector<std::string> command_names() {

@@ -41,6 +41,8 @@ constexpr std::array all_metrics = {
            "95 of 100 jobs that ended took no longer than this."},
     Metric{"makespan_seconds", "Makespan", MetricUnit::seconds, Better::lower,
            "From the first submission to the last completion."},
+    Metric{"final_gpu_allocation_percent", "GPUs allocated at the end", MetricUnit::percent,
+           Better::higher, "Share of the GPU capacity that pods hold when the run ends."},
     Metric{"arrived", "Arrived", MetricUnit::count, Better::neither, "Jobs or pods submitted."},
     Metric{"placed", "Placed", MetricUnit::count, Better::higher,
            "Jobs or pods that started at least once."},

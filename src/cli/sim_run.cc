@@ -65,6 +65,7 @@ std::vector<std::pair<std::string, double>> sim_metrics(const sim::SimResult& re
   return {
       {"gpu_allocation_percent", result.gpu_allocation_percent},
       {"gpu_utilization_percent", result.gpu_utilization_percent},
+      {"final_gpu_allocation_percent", result.final_gpu_allocation_percent},
       {"fragmentation_percent", fragmentation},
       {"arrived", count(result.arrived)},
       {"placed", count(result.placed)},

@@ -1,36 +1,46 @@
-// `plimsoll simulate`: a named study.
-#include <algorithm>
-#include <cstdio>
-
+// `plimsoll simulate`: a scenario file or a named study.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "cli/output.h"
+#include "cli/scenario/run.h"
+#include "cli/scenario/scenario.h"
+#include "cli/seeds.h"
 #include "cli/study.h"
 #include "cli/suggest.h"
+#include "engines/placement/engine.h"
 
 namespace plimsoll::cli {
 namespace {
 
+constexpr const char* scenario_example = "plimsoll simulate examples/two-teams.yaml";
+
 void print_help() {
-  fmt::print("usage: plimsoll simulate STUDY [OPTIONS]\n\nStudies:\n");
+  fmt::print(
+      "usage: plimsoll simulate SCENARIO.yaml [OPTIONS]\n"
+      "       plimsoll simulate STUDY [OPTIONS]\n\n"
+      "Replays work on a cluster in virtual time, once for every policy and seed, and compares "
+      "them.\n\nStudies:\n");
   for (const Study& study : studies()) {
     fmt::print("  {:<12}{}\n", study.name, study.help);
   }
-  fmt::print("\nplimsoll simulate STUDY --help lists a study's options.\n");
-  if (!studies().empty()) {
-    fmt::print("\nExample:\n  {}\n", studies().front().example);
+  fmt::print(
+      "\nplimsoll simulate STUDY --help lists a study's options, plimsoll simulate SCENARIO.yaml "
+      "--help\nthose of a scenario, and plimsoll simulate --fields what may stand in a scenario."
+      "\n\nExamples:\n  {}\n",
+      scenario_example);
+  for (const Study& study : studies()) {
+    fmt::print("  {}\n", study.example);
   }
 }
 
-Result<int> run_study(const Study& study, const std::vector<std::string>& arguments) {
-  Options options(fmt::format("plimsoll simulate {}", study.name), study.help, study.example);
-  StudyOptions study_options;
+// Declares, parses, runs and prints: what a study and a scenario share. `run` gets the context.
+Result<int> run_and_finish(Options& options, StudyOptions& study_options,
+                           const std::vector<std::string>& arguments, const StudyFunction& run) {
   study_options.command = "plimsoll simulate " + command_text(arguments);
-  const StudyFunction run = study.declare(options);
-  declare_study_options(options, study_options, study.policies(), study.default_policies,
-                        study.default_seeds);
   if (TRY(options.parse({arguments.begin() + 1, arguments.end()}))) {
     fmt::print("{}", options.help());
     return exit_done;
@@ -41,6 +51,40 @@ Result<int> run_study(const Study& study, const std::vector<std::string>& argume
   return finish_study(result, study_options);
 }
 
+Result<int> run_study(const Study& study, const std::vector<std::string>& arguments) {
+  Options options(fmt::format("plimsoll simulate {}", study.name), study.help, study.example);
+  StudyOptions study_options;
+  const StudyFunction run = study.declare(options);
+  declare_study_options(options, study_options, study.policies(), study.default_policies,
+                        study.default_seeds);
+  return run_and_finish(options, study_options, arguments, run);
+}
+
+std::vector<std::string> placement_policies() {
+  std::vector<std::string> names;
+  for (const placement::PolicyInfo& policy : placement::policies()) {
+    names.emplace_back(policy.name);
+  }
+  return names;
+}
+
+Result<int> simulate_file(const std::vector<std::string>& arguments) {
+  const Scenario scenario = TRY(load_scenario(arguments.front()));
+  Options options(fmt::format("plimsoll simulate {}", arguments.front()),
+                  "Runs the scenario; --policy and --seeds replace its own", scenario_example);
+  StudyOptions study_options;
+  declare_study_options(options, study_options, placement_policies(),
+                        fmt::format("{}", fmt::join(scenario.policies, ",")),
+                        seeds_text(scenario.seeds));
+  return run_and_finish(options, study_options, arguments, [&](const StudyContext& context) {
+    return run_scenario(scenario, context);
+  });
+}
+
+bool looks_like_a_file(const std::string& name) {
+  return name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
+}
+
 }  // namespace
 
 Result<int> simulate(const std::vector<std::string>& arguments) {
@@ -49,17 +93,23 @@ Result<int> simulate(const std::vector<std::string>& arguments) {
     return arguments.empty() ? exit_bad_input : exit_done;
   }
   const std::string& name = arguments.front();
-  std::vector<std::string> names;
+  if (name == "--fields") {
+    fmt::print("{}", scenario_reference());
+    return exit_done;
+  }
+  if (looks_like_a_file(name)) {
+    return simulate_file(arguments);
+  }
+  std::vector<std::string> names = {"--help", "--fields"};
   for (const Study& study : studies()) {
     if (study.name == name) {
       return run_study(study, arguments);
     }
     names.emplace_back(study.name);
   }
-  return bad_input(
-      fmt::format("unknown study '{}'{} (see plimsoll simulate "
-                  "--help)",
-                  name, suggestion(name, names)));
+  return bad_input(fmt::format("unknown {} '{}'{} (see plimsoll simulate --help)",
+                               name.starts_with('-') ? "option" : "study", name,
+                               suggestion(name, names)));
 }
 
 }  // namespace plimsoll::cli

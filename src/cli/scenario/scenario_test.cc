@@ -310,7 +310,8 @@ TEST(Scenario, EachMistakeIsOneLine) {
        "s.yaml:27: events[0].for: found a duration, expected it only with fail"},
       {with_line(29, "  - {metric: gpu_allocation, min: 5}"),
        "s.yaml:29: objectives[0].metric: found 'gpu_allocation', expected one of "
-       "gpu_allocation_percent, gpu_utilization_percent, fragmentation_percent, arrived, placed, "
+       "gpu_allocation_percent, gpu_utilization_percent, final_gpu_allocation_percent, "
+       "fragmentation_percent, arrived, placed, "
        "completed, running, pending, failed, restarts, mean_wait_seconds, p50_wait_seconds, "
        "p99_wait_seconds, mean_jct_seconds, p50_jct_seconds, p90_jct_seconds, p99_jct_seconds, "
        "makespan_seconds, cost_usd, idle_cost_usd"},
