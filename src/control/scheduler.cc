@@ -316,6 +316,15 @@ Time Scheduler::next_wake() const {
   return wake;
 }
 
+std::optional<Promise> Scheduler::promise() const {
+  const State& s = *state_;
+  if (!s.reservation) {
+    return std::nullopt;
+  }
+  return Promise{.first = s.works[s.reservation->head.index()].pods.front(),
+                 .at = s.reservation->at};
+}
+
 QueueLength Scheduler::length() const {
   return {.pending = state_->queue.size() + state_->postponed.size(),
           .running = state_->running.size()};

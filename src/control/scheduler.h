@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -38,6 +39,12 @@ struct QueueLength {
   std::size_t running = 0;
 };
 
+// What a blocked head, or a gang that is due, was promised: that it starts by then.
+struct Promise {
+  PodId first;  // of its pods
+  Time at;      // `never`: nothing that is known would make room for it
+};
+
 class Scheduler {
  public:
   // Reads the world's snapshot once. Errors: an unknown queue or placement policy, an inconsistent
@@ -58,6 +65,9 @@ class Scheduler {
 
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.
   [[nodiscard]] Time next_wake() const;
+
+  // Under the backfill policy, and to gangs that are due.
+  [[nodiscard]] std::optional<Promise> promise() const;
 
   [[nodiscard]] QueueLength length() const;
   [[nodiscard]] const placement::Engine& engine() const;

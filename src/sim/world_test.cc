@@ -96,6 +96,66 @@ TEST(SimWorld, RefusesWhatDoesNotFit) {
   }
 }
 
+TEST(SimWorld, MigInstancesStartWhereTheyMayAndNeverOverlap) {
+  struct Case {
+    const char* error;  // null: it fits
+    std::string profile;
+    std::vector<std::int32_t> starts;
+  };
+  // GPU 0 is cut on demand and holds 3g.40gb at 4; GPU 1 is cut into 1g.10gb at 0 and 2g.20gb at 2.
+  const std::vector<Case> cases = {
+      {nullptr, "1g.10gb", {0}},
+      {nullptr, "1g.10gb", {0, 1}},
+      {nullptr, "3g.40gb", {0}},
+      {"3g.40gb at 4 is held", "1g.10gb", {5}},
+      {"3g.40gb at 4 is held", "7g.80gb", {0}},
+      {"it cannot start there", "3g.40gb", {2}},
+      {"it cannot start there", "1g.10gb", {9}},
+      {"GPU 0 given twice", "1g.10gb", {0, 0}},
+      {"GPU 0 given twice", "2g.20gb", {0, 0}},
+      {"a A100-80GB has no such profile", "1g.5gb", {0}},
+  };
+  for (const Case& c : cases) {
+    model::Node node = node_of(0, 2);
+    for (model::Gpu& gpu : node.gpus) {
+      gpu.model = "A100-80GB";
+      gpu.sharing = model::GpuSharing::mig;
+    }
+    node.gpus[1].instances = {{"1g.10gb", 0}, {"2g.20gb", 2}};
+    auto world = SimWorld::make({.nodes = {node}});
+    ASSERT_TRUE(world.has_value());
+    const auto mig_pod = [&](const std::string& profile, std::int32_t count) {
+      model::PodSpec spec = spec_of(count, 1000);
+      spec.gpu.mig_profile = profile;
+      return world->add_pod("p", world->add_spec(spec), GangId::none(), TenantId::none());
+    };
+    const auto part = [](std::int32_t gpu, std::int32_t start) {
+      return model::GpuShare{.index = gpu, .milli = GpuMilli(0), .mig_start = start};
+    };
+    const PodId holder = mig_pod("3g.40gb", 1);
+    ASSERT_TRUE(world->apply(bind_of(holder, NodeId(0), {part(0, 4)})));
+    std::vector<model::GpuShare> parts;
+    for (const std::int32_t start : c.starts) {
+      parts.push_back(part(0, start));
+    }
+    const PodId pod = mig_pod(c.profile, static_cast<std::int32_t>(parts.size()));
+    const auto done = world->apply(bind_of(pod, NodeId(0), parts));
+    if (c.error == nullptr) {
+      EXPECT_TRUE(done.has_value()) << done.error().message;
+      world->remove_pod(pod);
+      EXPECT_EQ(world->ledger().use(NodeId(0)).gpus[0].instances.size(), 1U);
+    } else {
+      ASSERT_FALSE(done.has_value()) << c.error;
+      EXPECT_THAT(done.error().message, HasSubstr(c.error));
+    }
+    // On the GPU that is cut already, only what it is cut into.
+    EXPECT_TRUE(world->apply(bind_of(mig_pod("2g.20gb", 1), NodeId(0), {part(1, 2)})));
+    EXPECT_THAT(
+        world->apply(bind_of(mig_pod("1g.10gb", 1), NodeId(0), {part(1, 1)})).error().message,
+        HasSubstr("not cut like that"));
+  }
+}
+
 TEST(SimWorld, RefusesSlotsReadinessAndSecondBindings) {
   SimWorld world = two_nodes();
   const SpecId spec = world.add_spec(spec_of(0, 1000));

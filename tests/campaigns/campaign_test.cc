@@ -1,8 +1,11 @@
 // Simulations of random clusters, workloads and faults: what must never happen, does not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "control/journal.h"
@@ -121,6 +124,121 @@ TEST(Campaign, WhatCanRunDoesRun) {
         << "seed " << seed << ", queue " << chaos.config.scheduler.queue;
     ASSERT_EQ(result->final_gpu_allocation_percent, 0);
   }
+}
+
+TEST(Campaign, StrictFifoNeverOvertakes) {
+  for (std::uint64_t seed = 2000; seed < 2040; ++seed) {
+    Chaos chaos = make_chaos(seed, {.faults = false});
+    chaos.config.scheduler.queue = "fifo";
+    std::uint32_t last = 0;
+    chaos.config.audit = [&](const sim::SimWorld& world, const control::Scheduler&,
+                             const model::Plan& plan) -> Result<void> {
+      for (const model::Action& action : plan.actions) {
+        if (const auto* bind = std::get_if<model::Bind>(&action.kind)) {
+          const std::string& name = world.truth().pods[bind->pod.index()].name;
+          const auto job = static_cast<std::uint32_t>(std::stoul(name.substr(name.find('-') + 1)));
+          if (job < last) {
+            return plimsoll::failed(name + " starts after a later one");
+          }
+          last = job;
+        }
+      }
+      return {};
+    };
+    const auto result = sim::simulate(chaos.cluster, chaos.workload, chaos.config);
+    ASSERT_TRUE(result.has_value()) << "seed " << seed << ": " << result.error().message;
+  }
+}
+
+// With exact durations, whoever is promised a start has it by then.
+TEST(Campaign, BackfillKeepsItsPromises) {
+  std::size_t promises = 0;
+  std::size_t overtakers = 0;
+  for (std::uint64_t seed = 3000; seed < 3060; ++seed) {
+    Chaos chaos = make_chaos(seed, {.faults = false, .mig = false, .exact = true});
+    chaos.config.scheduler.queue = "backfill";
+    for (model::Job& job : chaos.workload.jobs) {
+      job.members = std::min(job.members, static_cast<std::int32_t>(chaos.cluster.nodes.size()));
+    }
+    std::optional<std::pair<std::string, Time>> promised;
+    chaos.config.audit = [&](const sim::SimWorld& world, const control::Scheduler& scheduler,
+                             const model::Plan& plan) -> Result<void> {
+      const auto name_of = [&](PodId pod) { return world.truth().pods[pod.index()].name; };
+      for (const model::Action& action : plan.actions) {
+        if (const auto* bind = std::get_if<model::Bind>(&action.kind); bind && promised) {
+          if (name_of(bind->pod) == promised->first) {
+            promised.reset();
+          } else {
+            ++overtakers;
+          }
+        }
+      }
+      if (promised && plan.made > promised->second) {
+        return plimsoll::failed(promised->first + " was promised an earlier start");
+      }
+      if (const auto promise = scheduler.promise()) {
+        const std::string name = name_of(promise->first);
+        if (promised && (promised->first != name || promise->at > promised->second)) {
+          return plimsoll::failed(promised->first + ": its promise was put off");
+        }
+        promises += promised ? 0 : 1;
+        promised = {name, promise->at};
+      }
+      return {};
+    };
+    const auto result = sim::simulate(chaos.cluster, chaos.workload, chaos.config);
+    ASSERT_TRUE(result.has_value()) << "seed " << seed << ": " << result.error().message;
+    ASSERT_EQ(result->completed, chaos.workload.jobs.size());
+  }
+  EXPECT_GT(promises, 200U);
+  EXPECT_GT(overtakers, 200U);
+}
+
+// A gang that may wait for a better place does so within bounds: everything ends, and nothing that
+// is due is overtaken by what delays it.
+TEST(Campaign, GangsThatWaitAllStart) {
+  class ByHosts final : public model::perf::SpeedModel {
+   public:
+    [[nodiscard]] std::optional<double> step_seconds(
+        const model::perf::StepQuery& query) const override {
+      return 0.5 + 0.5 * static_cast<double>(query.gpus_per_host.size());
+    }
+    [[nodiscard]] std::vector<model::perf::RankedPlacement> ranked(
+        const model::perf::JobKind& /*job*/, std::int32_t gpus) const override {
+      std::vector<model::perf::RankedPlacement> all;
+      for (std::int32_t first = std::min(gpus, 4); 2 * first >= gpus; --first) {
+        model::perf::RankedPlacement placement{.gpus_per_host = {first}};
+        if (gpus > first) {
+          placement.gpus_per_host.push_back(gpus - first);
+        }
+        placement.step_seconds = 0.5 + 0.5 * static_cast<double>(placement.gpus_per_host.size());
+        all.push_back(std::move(placement));
+      }
+      return all;
+    }
+  };
+  const ByHosts speeds;
+  std::size_t declines = 0;
+  for (std::uint64_t seed = 4000; seed < 4040; ++seed) {
+    Chaos chaos = make_chaos(seed, {.faults = false, .mig = false, .exact = true});
+    for (model::PodSpec& spec : chaos.workload.specs) {
+      spec.gpu.count = 1;
+    }
+    for (model::Job& job : chaos.workload.jobs) {
+      job.profile = "any";
+    }
+    chaos.config.scheduler.queue = seed % 2 == 0 ? "shortest_first" : "backfill";
+    chaos.config.scheduler.gangs.rule = "plimsoll";
+    chaos.config.scheduler.gangs.predictor = &speeds;
+    chaos.config.speed = &speeds;
+    chaos.config.audit = [&](const sim::SimWorld& world, const control::Scheduler&,
+                             const model::Plan&) { return audit(world.truth()); };
+    const auto result = sim::simulate(chaos.cluster, chaos.workload, chaos.config);
+    ASSERT_TRUE(result.has_value()) << "seed " << seed << ": " << result.error().message;
+    ASSERT_EQ(result->completed, chaos.workload.jobs.size()) << "seed " << seed;
+    declines += result->declines;
+  }
+  EXPECT_GT(declines, 20U);
 }
 
 }  // namespace
