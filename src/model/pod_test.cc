@@ -1,0 +1,100 @@
+#include "model/pod.h"
+
+#include <gtest/gtest.h>
+
+namespace plimsoll::model {
+namespace {
+
+TEST(Labels, AreKeptSortedAndReplaced) {
+  Labels labels;
+  set_label(labels, "b", "1");
+  set_label(labels, "a", "2");
+  set_label(labels, "b", "3");
+  EXPECT_EQ(labels, (Labels{{"a", "2"}, {"b", "3"}}));
+  EXPECT_EQ(*find_label(labels, "b"), "3");
+  EXPECT_EQ(find_label(labels, "c"), nullptr);
+}
+
+TEST(Selector, OperatorsAsKubernetesReadsThem) {
+  const Labels labels = {{"generation", "8"}, {"gpu", "a100"}, {"name", "x"}};
+  using Op = SelectorOperator;
+  struct Case {
+    Requirement requirement;
+    bool expected;
+  };
+  const Case cases[] = {
+      {{"gpu", Op::in, {"t4", "a100"}}, true},
+      {{"gpu", Op::in, {"t4"}}, false},
+      {{"absent", Op::in, {"t4"}}, false},
+      {{"gpu", Op::not_in, {"t4"}}, true},
+      {{"gpu", Op::not_in, {"a100"}}, false},
+      {{"absent", Op::not_in, {"a100"}}, true},  // a missing label is in no list
+      {{"gpu", Op::exists, {}}, true},
+      {{"absent", Op::exists, {}}, false},
+      {{"absent", Op::does_not_exist, {}}, true},
+      {{"gpu", Op::does_not_exist, {}}, false},
+      {{"generation", Op::gt, {"7"}}, true},
+      {{"generation", Op::gt, {"8"}}, false},
+      {{"generation", Op::lt, {"9"}}, true},
+      {{"generation", Op::lt, {"nine"}}, false},
+      {{"name", Op::gt, {"1"}}, false},  // no integer
+      {{"absent", Op::lt, {"9"}}, false},
+      {{"generation", Op::gt, {"7", "6"}}, false},  // one value only
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(matches(c.requirement, labels), c.expected)
+        << c.requirement.key << " " << static_cast<int>(c.requirement.op);
+  }
+  EXPECT_TRUE(matches(LabelSelector{}, labels)) << "an empty selector matches everything";
+}
+
+TEST(Toleration, AsKubernetesReadsThem) {
+  const Taint taint = {"dedicated", "training", TaintEffect::no_schedule};
+  using Op = TolerationOperator;
+  struct Case {
+    Toleration toleration;
+    bool expected;
+  };
+  const Case cases[] = {
+      {{"dedicated", Op::equal, "training", {}}, true},
+      {{"dedicated", Op::equal, "inference", {}}, false},
+      {{"dedicated", Op::exists, "", {}}, true},
+      {{"", Op::exists, "", {}}, true},
+      {{"", Op::equal, "training", {}}, false},  // an empty key needs `exists`
+      {{"other", Op::exists, "", {}}, false},
+      {{"dedicated", Op::exists, "", TaintEffect::no_execute}, false},
+      {{"dedicated", Op::exists, "", TaintEffect::no_schedule}, true},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(tolerates(c.toleration, taint), c.expected) << c.toleration.key;
+  }
+}
+
+TEST(PodSpec, ATaintThatIsOnlyPreferredKeepsNobodyOff) {
+  Node node;
+  node.taints = {{"slow", "", TaintEffect::prefer_no_schedule},
+                 {"gone", "", TaintEffect::no_execute}};
+  PodSpec spec;
+  ASSERT_NE(untolerated_taint(spec, node), nullptr);
+  EXPECT_EQ(untolerated_taint(spec, node)->key, "gone");
+  spec.tolerations = {{"gone", TolerationOperator::exists, "", {}}};
+  EXPECT_EQ(untolerated_taint(spec, node), nullptr);
+}
+
+TEST(PodSpec, SelectorAndAffinityMustBothHold) {
+  Node node;
+  node.labels = {{"pool", "a"}, {"zone", "z1"}};
+  PodSpec spec;
+  EXPECT_TRUE(selects(spec, node));
+  spec.node_selector = {{"pool", "a"}};
+  EXPECT_TRUE(selects(spec, node));
+  spec.node_affinity = {{{{"zone", SelectorOperator::in, {"z2"}}}}};
+  EXPECT_FALSE(selects(spec, node));
+  spec.node_affinity.push_back({{{"zone", SelectorOperator::in, {"z1"}}}});  // any one term
+  EXPECT_TRUE(selects(spec, node));
+  spec.node_affinity = {{}};  // an empty term matches no node
+  EXPECT_FALSE(selects(spec, node));
+}
+
+}  // namespace
+}  // namespace plimsoll::model
