@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::array all_metrics = {
     Metric{"gpu_allocation_percent", "GPUs allocated", MetricUnit::percent, Better::higher,
-           "Share of the cluster's GPU capacity that pods hold, over the whole time; for a replay "
-           "of arrivals without departures, at its end."},
+           "Share of the cluster's GPU capacity that pods hold.",
+           "The mean over the time; for arrivals without departures, the end."},
     Metric{"gpu_utilization_percent", "GPUs busy", MetricUnit::percent, Better::higher,
-           "Share of the GPU capacity that is doing work: what is held, times how busy its holder "
-           "keeps it."},
+           "Share of the GPU capacity that works: what is held, times how busy its holder is.",
+           "The mean over the time."},
     Metric{"mean_wait_seconds", "Mean wait", MetricUnit::seconds, Better::lower,
            "From a job's submission to its first start, mean over the jobs that started."},
     Metric{"mean_jct_seconds", "Mean completion time", MetricUnit::seconds, Better::lower,
@@ -24,11 +24,12 @@ constexpr std::array all_metrics = {
            "99 of 100 jobs that ended took no longer than this."},
     Metric{"failed", "Refused", MetricUnit::count, Better::lower,
            "Jobs or pods that fitted nowhere when they arrived and were given up."},
-    Metric{"fragmentation_percent", "Fragmentation", MetricUnit::percent, Better::lower,
-           "Share of the free GPU capacity that a typical pod cannot use where it lies, at the end "
-           "(FGD, ATC'23)."},
     Metric{"idle_cost_usd", "Paid for idle GPUs", MetricUnit::usd, Better::lower,
            "What GPUs cost, at list price, while nobody held them."},
+    Metric{"fragmentation_percent", "Fragmentation", MetricUnit::percent, Better::lower,
+           "Share of the free GPU capacity that a typical pod cannot use where it lies (FGD, "
+           "ATC'23).",
+           "The end."},
     Metric{"p99_wait_seconds", "99th percentile wait", MetricUnit::seconds, Better::lower,
            "99 of 100 jobs that started waited no longer than this."},
     Metric{"p50_wait_seconds", "Median wait", MetricUnit::seconds, Better::lower,

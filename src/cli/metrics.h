@@ -18,7 +18,8 @@ struct Metric {
   std::string_view title;
   MetricUnit unit = MetricUnit::plain;
   Better better = Better::neither;
-  std::string_view meaning;  // a sentence for the report
+  std::string_view meaning;   // a sentence for the report, true at any instant
+  std::string_view of_a_run;  // how a run's one number comes about, where that does not follow
 };
 
 // In the order in which a headline would name them.

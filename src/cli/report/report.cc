@@ -191,8 +191,9 @@ void write_meanings(std::string& page, const StudyResult& result) {
   page += "<section><details class=\"card\"><summary>What the metrics mean</summary><dl>";
   for (const auto& [name, value] : result.policies.front().runs.front().metrics) {
     const Metric metric = find_metric(name);
-    page += fmt::format("<dt>{}</dt><dd>{} <code>{}</code></dd>", html_escape(metric.title),
-                        html_escape(metric.meaning), html_escape(name));
+    page +=
+        fmt::format("<dt>{}</dt><dd>{} {} <code>{}</code></dd>", html_escape(metric.title),
+                    html_escape(metric.meaning), html_escape(metric.of_a_run), html_escape(name));
   }
   page += "</dl></details></section>\n";
 }

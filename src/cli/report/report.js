@@ -20,9 +20,10 @@
   const colour = (policy) => `var(--c${policy.colour})`;
 
   const time = (seconds) => {
-    if (seconds < 100) return `${+seconds.toPrecision(3)} s`;
+    if (seconds < 100 && seconds !== 60) return `${+seconds.toPrecision(3)} s`;
     const minutes = Math.round(seconds / 60);
     if (minutes < 60) return `${minutes} min`;
+    if (minutes % 1440 === 0) return `${minutes / 1440} d`;
     if (minutes < 2880) {
       return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
     }
@@ -38,7 +39,7 @@
   const step = (span, count, steps) => {
     if (steps) return steps.find((one) => span / one <= count) || steps[steps.length - 1] * Math.ceil(span / count / steps[steps.length - 1]);
     const power = 10 ** Math.floor(Math.log10(span / count));
-    return [1, 2, 5, 10].map((k) => k * power).find((one) => span / one <= count) || 10 * power;
+    return [1, 2, 2.5, 5, 10].map((k) => k * power).find((one) => span / one <= count) || 10 * power;
   };
   const timeSteps = [1, 5, 15, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
                      172800, 604800, 1209600, 2592000];
@@ -97,6 +98,7 @@
     const left = 52, right = 12, top = 8, bottom = 30;
     const all = chart.lines.filter((line) => line.x.length > 0);
     let low = Math.min(...all.map((line) => line.x[0])), high = Math.max(...all.map((line) => line.x[line.x.length - 1]));
+    if (chart.time) low = Math.min(0, low);
     if (chart.log) { low = Math.max(1, low); high = Math.max(low * 2, high); }
     if (high <= low) high = low + 1;
     let most = chart.most;
@@ -113,6 +115,7 @@
       : (pixel) => low + (high - low) * (pixel - left) / (width - left - right);
     const atY = (y) => top + (height - top - bottom) * (1 - y / most);
     const svg = make('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': chart.label });
+    svg.style.height = `${height}px`;
     svg.append(make('title', {}, chart.label));
     for (const tick of linearTicks(0, most, 4)) {
       svg.append(make('line', { class: 'gridline', x1: left, x2: width - right, y1: atY(tick), y2: atY(tick) }));
@@ -201,7 +204,6 @@
   };
   const layout = (policy, width) => {
     const total = policy.heat.nodes.reduce((sum, node) => sum + node[2], 0);
-    const cell = total <= 1200 ? 11 : total <= 3000 ? 8 : 5, gap = cell > 6 ? 1.5 : 1;
     const groups = new Map();
     let gpu = 0;
     for (const [name, model, gpus] of policy.heat.nodes) {
@@ -209,6 +211,10 @@
       groups.get(model).push({ name, gpus, first: gpu });
       gpu += gpus;
     }
+    // As large as lets the longest group stand in one row, within reason.
+    const longest = Math.max(...[...groups.values()].map((nodes) => nodes.length));
+    const least = total <= 1200 ? 9 : total <= 3000 ? 7 : 5;
+    const cell = Math.max(least, Math.min(18, Math.floor(width / longest) - 3)), gap = cell > 6 ? 1.5 : 1;
     const cells = [], labels = [];
     let y = 0;
     for (const [model, nodes] of groups) {
