@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace plimsoll::cli {
@@ -33,7 +34,10 @@ Picture picture_of(const sim::SimResult& result, const model::Cluster& cluster) 
       series.x.push_back(point.start_seconds);
       series.y.push_back(point.*member);
     }
-    picture.timelines.push_back(std::move(series));
+    // A queue that is always empty, or what was not measured, says nothing.
+    if (std::any_of(series.y.begin(), series.y.end(), [](double y) { return y != 0; })) {
+      picture.timelines.push_back(std::move(series));
+    }
   }
   HeatFrame end = {.label = "at the end"};
   HeatFrame mean = {.label = "mean over the run"};
