@@ -43,7 +43,9 @@ std::vector<std::string> command_names() {
 }
 
 int report_error(const Error& error) {
-  fmt::print(stderr, "plimsoll: {}\n", error.message);
+  // Usage errors name the command already.
+  const char* prefix = error.message.starts_with("plimsoll ") ? "" : "plimsoll: ";
+  fmt::print(stderr, "{}{}\n", prefix, error.message);
   if (process_stop_flag().requested()) {
     return exit_interrupted;
   }
