@@ -16,7 +16,6 @@ constexpr std::array all_commands = {
     Command{"demo", "A week on an embedded cluster: vanilla Kubernetes against Plimsoll", demo},
     Command{"simulate", "Replay a scenario or a named study in virtual time, and compare policies",
             simulate},
-    Command{"train", "Learn what a node could still hold from your own history", train},
 };
 
 void print_help() {
@@ -43,9 +42,7 @@ std::vector<std::string> command_names() {
 }
 
 int report_error(const Error& error) {
-  // Usage errors name the command already.
-  const char* prefix = error.message.starts_with("plimsoll ") ? "" : "plimsoll: ";
-  fmt::print(stderr, "{}{}\n", prefix, error.message);
+  fmt::print(stderr, "plimsoll: {}\n", error.message);
   if (process_stop_flag().requested()) {
     return exit_interrupted;
   }

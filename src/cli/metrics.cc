@@ -47,8 +47,6 @@ constexpr std::array all_metrics = {
     Metric{"arrived", "Arrived", MetricUnit::count, Better::neither, "Jobs or pods submitted."},
     Metric{"placed", "Placed", MetricUnit::count, Better::higher,
            "Jobs or pods that started at least once."},
-    Metric{"largest_placed", "Largest pods placed", MetricUnit::count, Better::higher,
-           "Pods that ask for the most GPUs and started: what fragmentation hurts first."},
     Metric{"completed", "Completed", MetricUnit::count, Better::higher, "Jobs that ended."},
     Metric{"running", "Still running", MetricUnit::count, Better::neither,
            "Jobs that run at the end; services never end."},

@@ -172,7 +172,7 @@ void Options::on_parsed(std::function<void()> then) { state_->then.push_back(std
 std::string Options::help() const {
   std::string text = state_->app.help();
   if (!state_->footer.empty()) {
-    text += state_->footer + "\n";
+    text += "\n" + state_->footer + "\n";
   }
   return text + "\nExample:\n  " + state_->example + "\n";
 }

@@ -49,7 +49,16 @@ Json study_json(const StudyResult& result) {
     policies.push_back(
         {{"policy", policy.policy}, {"mean", mean}, {"sd", sd}, {"runs", std::move(runs)}});
   }
-  return {{"study", result.study}, {"variant", result.variant}, {"policies", policies}};
+  Json json = {{"study", result.study}, {"variant", result.variant}, {"policies", policies}};
+  for (const Comparison& comparison : result.comparisons) {
+    json["comparisons"].push_back({{"policy", comparison.policy},
+                                   {"against", comparison.against},
+                                   {"metric", comparison.metric},
+                                   {"percent", number_json(comparison.percent.mean)},
+                                   {"percent_low", number_json(comparison.percent.low)},
+                                   {"percent_high", number_json(comparison.percent.high)}});
+  }
+  return json;
 }
 
 // A JSON string is a YAML string too; other scalars read the same in both.
@@ -142,9 +151,18 @@ std::string to_table(const StudyResult& result) {
     }
     rows.push_back(std::move(row));
   }
-  return fmt::format("{}{}{}, {} run{} a policy\n\n{}", result.study,
-                     result.variant.empty() ? "" : " ", result.variant,
-                     result.policies.front().runs.size(), many ? "s" : "", aligned(rows));
+  std::string text = fmt::format(
+      "{}{}{}, {} run{} a policy\n\n{}", result.study, result.variant.empty() ? "" : " ",
+      result.variant, result.policies.front().runs.size(), many ? "s" : "", aligned(rows));
+  text += result.comparisons.empty() ? "" : "\n";
+  for (const Comparison& comparison : result.comparisons) {
+    const PairedDifference& percent = comparison.percent;
+    text +=
+        fmt::format("{}: {} {:+.1f} % against {} (95 % interval {:+.1f} to {:+.1f}, {} pairs)\n",
+                    comparison.metric, comparison.policy, percent.mean, comparison.against,
+                    percent.low, percent.high, percent.pairs);
+  }
+  return text;
 }
 
 std::string to_format(const StudyResult& result, std::string_view format) {

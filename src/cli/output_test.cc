@@ -37,6 +37,29 @@ TEST(Output, Json) {
             "\n");
 }
 
+TEST(Output, ComparesWithTheBestOfTheOthersRunByRun) {
+  StudyResult result = two_policies();
+  result.policies.push_back(result.policies[0]);
+  result.policies.back().policy = "other";
+  result.policies.back().runs[0].metrics[1].second = 1;  // the least mean of `placed`
+  const auto comparison = compare_to_best(result, "plimsoll", "placed");
+  ASSERT_TRUE(comparison.has_value());
+  EXPECT_EQ(comparison->against, "other");
+  EXPECT_DOUBLE_EQ(comparison->percent.mean, (809900 + 100 * (8100.0 / 8002 - 1)) / 2);
+  result.comparisons = {{"plimsoll", "fgd", "placed", {2, -1.25, -2, -0.5}}};
+  EXPECT_NE(to_json(result).find(R"("comparisons":[{"policy":"plimsoll","against":"fgd",)"
+                                 R"("metric":"placed","percent":-1.25,"percent_low":-2,)"
+                                 R"("percent_high":-0.5}])"),
+            std::string::npos);
+  EXPECT_NE(to_table(result).find("\nplaced: plimsoll -1.2 % against fgd (95 % interval -2.0 to "
+                                  "-0.5, 2 pairs)\n"),
+            std::string::npos);
+
+  EXPECT_FALSE(compare_to_best(result, "absent", "placed").has_value());
+  result.policies.resize(1);
+  EXPECT_FALSE(compare_to_best(result, "fgd", "placed").has_value());
+}
+
 TEST(Output, Yaml) {
   StudyResult result = two_policies();
   result.policies.erase(result.policies.begin() + 1);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 namespace plimsoll::cli {
@@ -34,10 +33,7 @@ Picture picture_of(const sim::SimResult& result, const model::Cluster& cluster) 
       series.x.push_back(point.start_seconds);
       series.y.push_back(point.*member);
     }
-    // A queue that is always empty, or what was not measured, says nothing.
-    if (std::any_of(series.y.begin(), series.y.end(), [](double y) { return y != 0; })) {
-      picture.timelines.push_back(std::move(series));
-    }
+    picture.timelines.push_back(std::move(series));
   }
   HeatFrame end = {.label = "at the end"};
   HeatFrame mean = {.label = "mean over the run"};
@@ -116,8 +112,6 @@ std::vector<placement::TypicalPod> typical_of(const model::Workload& workload) {
 void prepare(sim::SimConfig& config, const RunRequest& request) {
   config.scheduler.placement.policy = request.policy;
   config.scheduler.placement.seed = request.seed;
-  // Other schedulers place a gang's pods one after the other, by the policy for pods.
-  config.scheduler.gangs.rule = request.policy == "plimsoll" ? "plimsoll" : "by_pod";
   config.scheduler.explain = false;
   config.stop = request.stop.raw();
   config.progress = request.progress;

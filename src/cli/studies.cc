@@ -8,6 +8,7 @@ namespace plimsoll::cli {
 std::span<const Study> studies() {
   static const std::vector<Study> all = {
       openb_study,
+      gangs_study,
       jobs_study,
   };
   return all;

@@ -62,6 +62,50 @@ Result<StudyResult> run_policies(const StudyContext& context, std::string study,
   return result;
 }
 
+std::optional<Comparison> compare_to_best(const StudyResult& result, const std::string& policy,
+                                          const std::string& metric) {
+  const auto values = [&](const PolicyResult& of) {
+    std::vector<double> found;
+    for (const Run& run : of.runs) {
+      for (const auto& [name, value] : run.metrics) {
+        if (name == metric) {
+          found.push_back(value);
+        }
+      }
+    }
+    return found;
+  };
+  std::vector<double> ours;
+  std::vector<double> theirs;
+  std::string against;
+  double least = 0;
+  for (const PolicyResult& candidate : result.policies) {
+    std::vector<double> found = values(candidate);
+    if (candidate.policy == policy) {
+      ours = std::move(found);
+      continue;
+    }
+    const double mean = summarize(found).mean;
+    if (!found.empty() && (against.empty() || mean < least)) {
+      against = candidate.policy;
+      least = mean;
+      theirs = std::move(found);
+    }
+  }
+  std::vector<double> percent;
+  for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
+    if (theirs[i] == 0) {
+      return std::nullopt;
+    }
+    percent.push_back(100 * (ours[i] / theirs[i] - 1));
+  }
+  const auto difference = paired_difference(std::vector<double>(percent.size()), percent);
+  if (!difference.has_value()) {
+    return std::nullopt;
+  }
+  return Comparison{.policy = policy, .against = against, .metric = metric, .percent = *difference};
+}
+
 void declare_study_options(Options& options, StudyOptions& study_options,
                            std::vector<std::string> known_policies,
                            const std::string& default_policies, const std::string& default_seeds) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/stats.h"
 #include "cli/options.h"
 #include "cli/parallel.h"
 #include "cli/picture.h"
@@ -43,10 +44,20 @@ struct PolicyResult {
   std::vector<Run> runs;  // in the order of the seeds
 };
 
+// One policy against another on the same seeds: the relative difference of a metric, run by run,
+// in percent of the other's, with its 95 % interval.
+struct Comparison {
+  std::string policy;
+  std::string against;
+  std::string metric;
+  PairedDifference percent;
+};
+
 struct StudyResult {
   std::string study;
   std::string variant;
   std::vector<PolicyResult> policies;          // in the order asked for
+  std::vector<Comparison> comparisons;         // where the study makes any
   std::vector<std::string> broken_objectives;  // one line each; any: exit 3
 };
 
@@ -84,6 +95,11 @@ struct RunRequest {
 Result<StudyResult> run_policies(const StudyContext& context, std::string study,
                                  std::string variant,
                                  const std::function<Result<Run>(const RunRequest&)>& run);
+
+// `policy` against the best of the other policies, the one with the least mean of `metric`. Nothing
+// if there is no other, if it was not asked for, or with fewer than two seeds.
+std::optional<Comparison> compare_to_best(const StudyResult& result, const std::string& policy,
+                                          const std::string& metric);
 
 using StudyFunction = std::function<Result<StudyResult>(const StudyContext&)>;
 

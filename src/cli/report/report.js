@@ -207,22 +207,20 @@
     const groups = new Map();
     let gpu = 0;
     for (const [name, model, gpus] of policy.heat.nodes) {
-      const kind = JSON.stringify([model, gpus]);
-      if (!groups.has(kind)) groups.set(kind, []);
-      groups.get(kind).push({ name, model, gpus, first: gpu });
+      if (!groups.has(model)) groups.set(model, []);
+      groups.get(model).push({ name, gpus, first: gpu });
       gpu += gpus;
     }
-    // As large as lets the longest group stand in one row, if that is large enough to see.
+    // As large as lets the longest group stand in one row, within reason.
     const longest = Math.max(...[...groups.values()].map((nodes) => nodes.length));
     const least = total <= 1200 ? 9 : total <= 3000 ? 7 : 5;
-    const fitting = Math.floor(width / longest) - 3;
-    const cell = fitting >= 6 ? Math.min(18, fitting) : least, gap = cell > 6 ? 1.5 : 1;
+    const cell = Math.max(least, Math.min(18, Math.floor(width / longest) - 3)), gap = cell > 6 ? 1.5 : 1;
     const cells = [], labels = [];
     let y = 0;
-    for (const nodes of groups.values()) {
-      labels.push({ text: `${nodes[0].model || 'GPU'}: ${nodes.length} node${nodes.length === 1 ? '' : 's'} × ${nodes[0].gpus}`, y: y + 11 });
+    for (const [model, nodes] of groups) {
+      labels.push({ text: `${model || 'GPU'}: ${nodes.length} node${nodes.length === 1 ? '' : 's'} × ${Math.max(...nodes.map((node) => node.gpus))}`, y: y + 11 });
       y += 18;
-      const tall = nodes[0].gpus * (cell + gap) + 6;
+      const tall = Math.max(...nodes.map((node) => node.gpus)) * (cell + gap) + 6;
       let x = 0;
       for (const node of nodes) {
         if (x + cell > width) { x = 0; y += tall; }

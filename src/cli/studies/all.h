@@ -5,6 +5,7 @@
 
 namespace plimsoll::cli {
 
+extern const Study gangs_study;
 extern const Study jobs_study;
 extern const Study openb_study;
 

@@ -318,8 +318,9 @@ GangDecision GangPlacer::decide(const GangRequest& gang, std::span<const std::in
   const auto later = state_->better_later(gang, *decision.start, room, now, releases);
   if (later.has_value()) {
     decision.start.reset();
-    decision.wait_until = later;
     state.first_declined = state.first_declined.value_or(now);
+    const Time last = decline_ends(state_->config.wait, gang.expected, *state.first_declined);
+    decision.wait_until = *later > now ? std::min(*later, last) : last;
   }
   return decision;
 }

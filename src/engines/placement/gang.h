@@ -64,8 +64,10 @@ struct GangPlacement {
 Duration expected_on(const GangRequest& gang, const GangPlacement& placement);
 
 struct GangDecision {
-  std::optional<GangPlacement> start;    // now
-  std::optional<Time> wait_until;        // it could start, and is predicted to finish sooner if not
+  std::optional<GangPlacement> start;  // now
+  // It could start, and is predicted to finish sooner if it asks again then, or when something
+  // ends before. Always later than now: work that is overdue may end at any moment.
+  std::optional<Time> wait_until;
   std::vector<model::Refusal> refusals;  // neither: gang_topology, or empty (too little room)
 };
 

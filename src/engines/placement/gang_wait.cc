@@ -9,10 +9,14 @@ Duration times(double factor, Duration duration) { return seconds(factor * to_se
 
 }  // namespace
 
+Time decline_ends(const WaitBounds& bounds, Duration expected, Time first_declined) {
+  return first_declined +
+         std::min(bounds.declines_max, times(bounds.declines_per_expected, expected));
+}
+
 bool may_decline(const WaitBounds& bounds, const WaitState& state, Duration expected, Time now) {
-  const Duration longest =
-      std::min(bounds.declines_max, times(bounds.declines_per_expected, expected));
-  return !state.first_declined.has_value() || now - *state.first_declined < longest;
+  return !state.first_declined.has_value() ||
+         now < decline_ends(bounds, expected, *state.first_declined);
 }
 
 Time due_at(const WaitBounds& bounds, Duration expected, Time submitted) {

@@ -22,7 +22,7 @@ struct WaitBounds {
   Duration declines_max = seconds(std::int64_t{24 * 3600});
   // A gang that has waited for so long, and for so many times its expected run time, is due.
   Duration due_after = seconds(std::int64_t{1800});
-  double due_per_expected = 1;
+  double due_per_expected = 3;
 };
 
 // What one gang remembers of its waiting.
@@ -40,7 +40,10 @@ struct Release {
   std::vector<Share> shares;
 };
 
-// Whether a gang that runs for `expected` at its best may still decline at `now`.
+// From when on a gang that runs for `expected` at its best may decline no more, having declined
+// first at `first_declined`.
+Time decline_ends(const WaitBounds& bounds, Duration expected, Time first_declined);
+// Whether it may decline at `now`.
 bool may_decline(const WaitBounds& bounds, const WaitState& state, Duration expected, Time now);
 
 // From when on it has been overtaken for long enough; and whether that is so.
