@@ -27,7 +27,7 @@ struct SchedulerConfig {
   // each where the pods' policy puts it. Gangs of one member without a profile, and pods with
   // affinity or spread among them, always go by pod.
   placement::GangConfig gangs;
-  // Refusals say why, node by node. O(nodes) each.
+  // Refusals say why, node by node, and bindings name the runners-up. O(nodes) each.
   bool explain = true;
   // Pending jobs that one turn of the backfill policy looks at.
   std::size_t backfill_depth = 1000;

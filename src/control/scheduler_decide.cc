@@ -10,6 +10,9 @@ namespace {
 // A binding that the world refused is tried again after this time, or when room is made.
 constexpr Duration bind_backoff = seconds(std::int64_t{1});
 
+// Runners-up that an action names where actions explain themselves.
+constexpr std::size_t alternatives_most = 3;
+
 // FNV-1a.
 std::uint64_t fingerprint_of(const model::Reason& reason) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
@@ -158,6 +161,9 @@ bool Scheduler::State::place_each(const Work& placed, const std::vector<bool>* a
       }
       return false;
     }
+    if (config.explain) {
+      choice->rejected = engine.runners_up(spec, choice->binding.node, alternatives_most);
+    }
     engine.assume(pod, spec, choice->binding);
     chosen.push_back(std::move(*choice));
   }
@@ -178,6 +184,7 @@ Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
                                       : model::ReasonCode::best_score,
                    .policy = config.placement.policy,
                    .score = chosen[i].score},
+        .rejected = std::move(chosen[i].rejected),
     };
     if (!world.apply(action)) {
       for (std::size_t rest = i; rest < starting.pods.size(); ++rest) {

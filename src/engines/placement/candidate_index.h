@@ -29,6 +29,8 @@ class CandidateIndex {
     return score * (std::int64_t{1} << rank_bits) + ((1 << rank_bits) - 1 - rank);
   }
 
+  static std::int64_t score_of(std::int64_t key) { return key >> rank_bits; }
+
   explicit CandidateIndex(std::size_t positions) { resize(positions); }
 
   // New positions are infeasible. O(added).

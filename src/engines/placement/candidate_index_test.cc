@@ -52,6 +52,14 @@ TEST(CandidateIndex, AHigherScoreBeatsAnyRankAndALowerRankWinsTies) {
   EXPECT_GT(CandidateIndex::key(-5, 3), CandidateIndex::key(-6, 0));
 }
 
+TEST(CandidateIndex, AKeyGivesItsScoreBack) {
+  for (const std::int64_t score :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{77}, score_limit - 1, 1 - score_limit}) {
+    EXPECT_EQ(CandidateIndex::score_of(CandidateIndex::key(score, 0)), score);
+    EXPECT_EQ(CandidateIndex::score_of(CandidateIndex::key(score, (1U << 24) - 1)), score);
+  }
+}
+
 TEST(TieRank, IsAPermutationThatTheSeedChooses) {
   std::set<std::uint32_t> ranks;
   int moved = 0;

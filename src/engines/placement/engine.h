@@ -36,6 +36,7 @@ struct Config {
 struct Choice {
   model::Binding binding;
   std::int64_t score = 0;
+  std::vector<model::Alternative> rejected;  // filled by whoever explains: runners_up()
 };
 
 // A point to roll back to. Marks nest: the last one taken is the first one settled.
@@ -68,6 +69,10 @@ class Engine {
 
   // The best parts of GPUs for one more pod of `spec` on `node`, or none if it does not fit.
   std::optional<Choice> find_on(SpecId spec, NodeId node);
+
+  // The next best nodes after `chosen` for one more pod of `spec`, best first, at most `most`, with
+  // the scores that they lost with. Empty under policies that score no node by itself. O(nodes).
+  std::vector<model::Alternative> runners_up(SpecId spec, NodeId chosen, std::size_t most);
 
   // Takes and gives back what a binding holds, ahead of the world. O(1).
   void assume(PodId pod, SpecId spec, const model::Binding& binding);  // Requires: it fits

@@ -2,11 +2,44 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/sha256.h"
 #include "engines/placement/engine_state.h"
 
 namespace plimsoll::placement {
+
+std::vector<model::Alternative> Engine::runners_up(SpecId spec_id, NodeId chosen,
+                                                   std::size_t most) {
+  State& s = *state_;
+  std::vector<model::Alternative> result;
+  if (!s.local) {
+    return result;
+  }
+  const CandidateIndex& index = s.caught_up(s.specs[spec_id.index()]);
+  const PairConstraints::Check check = s.pairs.check(spec_id, false);
+  std::vector<std::pair<std::int64_t, std::uint32_t>> best;  // key and node, best first
+  for (std::size_t p = 0; p < s.node_at.size(); ++p) {
+    const std::int64_t key = index.key_at(p);
+    const std::uint32_t node = s.node_at[p];
+    const bool beaten = best.size() == most && (most == 0 || key <= best.back().first);
+    if (key == CandidateIndex::infeasible || beaten || NodeId(node) == chosen ||
+        !check.allows(node)) {
+      continue;
+    }
+    best.insert(std::ranges::upper_bound(best, std::pair(key, node), std::greater{}), {key, node});
+    if (best.size() > most) {
+      best.pop_back();
+    }
+  }
+  for (const auto& [key, node] : best) {
+    result.push_back({.node = NodeId(node),
+                      .reason = {.code = model::ReasonCode::best_score,
+                                 .policy = s.config.policy,
+                                 .score = CandidateIndex::score_of(key)}});
+  }
+  return result;
+}
 
 std::int32_t Engine::node_count() const { return state_->present_count; }
 

@@ -77,6 +77,23 @@ TEST(Engine, ExplainNamesTheFirstReasonOfEachNode) {
       "untolerated taint {gpu: reserved}, 1 Insufficient cpu.");
 }
 
+TEST(Engine, RunnersUpAreTheNextBestWithTheirScores) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 8), make_node(1, 4), make_node(2, 2), make_node(3, 0)};
+  snapshot.specs = {make_spec(1)};
+  Engine engine = make_engine(snapshot, "best_fit");
+  const auto choice = engine.find(SpecId(0));
+  ASSERT_TRUE(choice.has_value());
+  EXPECT_EQ(choice->binding.node, NodeId(2));
+  const auto others = engine.runners_up(SpecId(0), choice->binding.node, 5);
+  ASSERT_EQ(others.size(), 2U);
+  EXPECT_EQ(others[0].node, NodeId(1));
+  EXPECT_EQ(others[1].node, NodeId(0));
+  EXPECT_GT(choice->score, others[0].reason.score);
+  EXPECT_GT(others[0].reason.score, others[1].reason.score);
+  EXPECT_EQ(engine.runners_up(SpecId(0), choice->binding.node, 1).size(), 1U);
+}
+
 TEST(Engine, WholeOnlyAndDrainingGpusAreNeverShared) {
   Snapshot snapshot;
   Node node = make_node(0, 2);
