@@ -44,6 +44,17 @@ TEST(CommandLine, MistakesAreOneLineAndExit2) {
        "plimsoll: unknown command 'simulat'; did you mean 'simulate'? (see plimsoll --help)\n"},
       {{"--versio"},
        "plimsoll: unknown option '--versio'; did you mean '--version'? (see plimsoll --help)\n"},
+      {{"demo", "--lod", "1"},
+       "plimsoll demo: unknown option '--lod'; did you mean '--load'? (see plimsoll demo "
+       "--help)\n"},
+      {{"demo", "--load", "nan"},
+       "plimsoll: --load: found 'nan', expected a number from 0.05 to 3\n"},
+      {{"simulate", "no/such.yaml"},
+       "plimsoll: no/such.yaml: found 'No such file or directory' on opening it, expected a "
+       "readable file\n"},
+      {{"simulate", "examples/two-teams.yaml", "--seeds", "3-1"},
+       "plimsoll: --seeds: found the range '3-1', expected its first seed to be at most its "
+       "last\n"},
       {{"simulate", "no-such-study"},
        "plimsoll: unknown study 'no-such-study' (see plimsoll simulate "
        "--help)\n"},

@@ -16,6 +16,7 @@ constexpr std::array all_commands = {
     Command{"demo", "A week on an embedded cluster: vanilla Kubernetes against Plimsoll", demo},
     Command{"simulate", "Replay a scenario or a named study in virtual time, and compare policies",
             simulate},
+    Command{"train", "Learn what a node could still hold from your own history", train},
 };
 
 void print_help() {
@@ -42,7 +43,9 @@ std::vector<std::string> command_names() {
 }
 
 int report_error(const Error& error) {
-  fmt::print(stderr, "plimsoll: {}\n", error.message);
+  // Usage errors name the command already.
+  const char* prefix = error.message.starts_with("plimsoll ") ? "" : "plimsoll: ";
+  fmt::print(stderr, "{}{}\n", prefix, error.message);
   if (process_stop_flag().requested()) {
     return exit_interrupted;
   }

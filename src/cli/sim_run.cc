@@ -112,6 +112,8 @@ std::vector<placement::TypicalPod> typical_of(const model::Workload& workload) {
 void prepare(sim::SimConfig& config, const RunRequest& request) {
   config.scheduler.placement.policy = request.policy;
   config.scheduler.placement.seed = request.seed;
+  // Other schedulers place a gang's pods one after the other, by the policy for pods.
+  config.scheduler.gangs.rule = request.policy == "plimsoll" ? "plimsoll" : "by_pod";
   config.scheduler.explain = false;
   config.stop = request.stop.raw();
   config.progress = request.progress;

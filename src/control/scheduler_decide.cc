@@ -125,7 +125,6 @@ Result<void> Scheduler::State::decide_skipping(model::Plan& plan) {
 Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
                                                             const std::vector<bool>* allowed,
                                                             model::Plan& plan) {
-  gang_refusals.clear();
   chosen_run.reset();
   if (queue.shape(work(id).shape).gpu_milli > free_gpu_milli) {
     return Outcome::no_room;
@@ -252,8 +251,7 @@ void Scheduler::State::refuse(WorkId id, model::ReasonCode code, model::Plan& pl
   const PodId pod = refused.pods.front();
   model::Reason reason{.code = code, .nodes_total = engine.node_count()};
   if (code == model::ReasonCode::no_room && config.explain) {
-    reason.refusals =
-        gang_refusals.empty() ? engine.explain(pods[pod.index()].spec) : gang_refusals;
+    reason.refusals = explain(refused);
   }
   const std::uint64_t told = fingerprint_of(reason);
   if (told == refused.told) {

@@ -102,7 +102,6 @@ Scheduler::State::Outcome Scheduler::State::decide_gang(WorkId id,
     return Outcome::put_off;
   }
   if (!decision.start) {
-    gang_refusals = std::move(decision.refusals);
     return Outcome::no_room;
   }
   return assume_gang(asking, *decision.start) ? Outcome::started : Outcome::no_room;
@@ -141,6 +140,33 @@ std::span<const placement::Release> Scheduler::State::releases() {
   }
   std::ranges::stable_sort(released_later, {}, &placement::Release::at);
   return released_later;
+}
+
+// Why it has no room, node by node. A node that takes a member is refused too: for want of room for
+// all of them, or of a domain that has it.
+std::vector<model::Refusal> Scheduler::State::explain(const Work& refused) {
+  const SpecId spec = pods[refused.pods.front().index()].spec;
+  std::vector<model::Refusal> refusals = engine.explain(spec);
+  std::int32_t willing = engine.node_count();
+  for (const model::Refusal& refusal : refusals) {
+    willing -= refusal.nodes;
+  }
+  if (refused.pods.size() == 1 || willing <= 0) {
+    return refusals;
+  }
+  if (!goes_by_pod(refused)) {
+    placement::WaitState none;
+    const std::vector<model::Refusal> domains =
+        placer->decide(request_of(refused), room_for(refused, nullptr), now, {}, none).refusals;
+    if (!domains.empty()) {
+      refusals.insert(refusals.end(), domains.begin(), domains.end());
+      return refusals;
+    }
+  }
+  const bool asks_gpus = specs[spec.index()].gpus > 0;
+  refusals.push_back(
+      {.code = asks_gpus ? model::RefusalCode::gpu : model::RefusalCode::cpu, .nodes = willing});
+  return refusals;
 }
 
 }  // namespace plimsoll::control

@@ -116,6 +116,7 @@ struct Scheduler::State {
   [[nodiscard]] placement::GangRequest request_of(const Work& asking) const;
   std::vector<std::int32_t> room_for(const Work& asking, const std::vector<bool>* allowed) const;
   std::span<const placement::Release> releases();
+  std::vector<model::Refusal> explain(const Work& refused);
 
   // scheduler_backfill.cc
   Result<void> decide_reserving(model::Plan& plan);
@@ -163,7 +164,6 @@ struct Scheduler::State {
 
   std::vector<placement::Choice> chosen;
   std::optional<Duration> chosen_run;  // how long the gang is expected to run there
-  std::vector<model::Refusal> gang_refusals;
 };
 
 }  // namespace plimsoll::control

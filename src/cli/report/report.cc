@@ -41,8 +41,11 @@ void write_tiles(std::string& page, const StudyResult& result) {
   page += before == after ? html_escape(new_policy.policy)
                           : fmt::format("{}, against {}", html_escape(new_policy.policy),
                                         html_escape(old_policy.policy));
-  page += fmt::format("</h2><p class=\"note\">Mean of {} run{} each.</p><div class=\"tiles\">",
-                      new_policy.runs.size(), new_policy.runs.size() == 1 ? "" : "s");
+  page += "</h2><p class=\"note\">";
+  page += new_policy.runs.size() == 1
+              ? "One run each."
+              : fmt::format("Mean of {} runs each.", new_policy.runs.size());
+  page += "</p><div class=\"tiles\">";
   for (const std::string& name : headline_metrics(result, tiles_max)) {
     const Metric metric = find_metric(name);
     const std::size_t index = metric_index(result, name);

@@ -99,6 +99,7 @@ void Fields::fail_whole(const std::string& found, const std::string& expected) {
 }
 
 Fields& Fields::required(const char* key) {
+  required_ = key;
   if (mapping_ != nullptr && !has(key)) {
     fail(key, "nothing", "a value");
   }
@@ -109,10 +110,11 @@ const YamlNode* Fields::declare(const char* key, std::string type, std::string s
                                 const char* doc) {
   declared_.emplace_back(key);
   if (mapping_ == nullptr) {
-    reading_.docs.push_back({.path = path_of(key),
-                             .type = std::move(type),
-                             .default_value = std::move(shown_default),
-                             .doc = doc});
+    reading_.docs.push_back(
+        {.path = path_of(key),
+         .type = std::move(type),
+         .default_value = required_ == key ? "required" : std::move(shown_default),
+         .doc = doc});
     return nullptr;
   }
   const YamlNode* node = mapping_->find(key);
@@ -183,7 +185,8 @@ void Fields::number(const char* key, double& value, NumberBounds bounds, const c
 }
 
 void Fields::whole(const char* key, std::int64_t& value, IntegerBounds bounds, const char* doc) {
-  const YamlNode* node = declare(key, "integer", fmt::format("{}", value), doc);
+  const YamlNode* node =
+      declare(key, "integer", value < bounds.min ? "" : fmt::format("{}", value), doc);
   const std::string* found = node == nullptr ? nullptr : scalar(*node, key, expected_text(bounds));
   if (found == nullptr) {
     return;

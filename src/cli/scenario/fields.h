@@ -140,6 +140,7 @@ class Fields {
   const YamlNode* mapping_;
   std::string path_;
   std::vector<std::string> declared_;
+  std::string required_;  // the key that required() named last
 };
 
 // What an error calls a node: "'abc'", "a list", "a mapping", "nothing".

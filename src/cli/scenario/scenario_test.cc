@@ -388,7 +388,7 @@ TEST(Scenario, TheReferenceNamesEveryField) {
   for (const char* part :
        {"cluster.nodes[].gpu_sharing", "shared|whole|mig", "workload.jobs[].gpu_milli",
         "Thousandths of the GPU; below 1000 only with gpus: 1 [1000]", "queue", "[backfill]",
-        "objectives[].metric", "events[].fail"}) {
+        "objectives[].metric", "events[].fail", "CPU cores [required]"}) {
     EXPECT_THAT(reference, HasSubstr(part));
   }
 }

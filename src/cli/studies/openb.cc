@@ -8,7 +8,9 @@
 #include "cli/sim_run.h"
 #include "cli/studies/all.h"
 #include "engines/placement/engine.h"
+#include "engines/placement/learn.h"
 #include "sim/simulator.h"
+#include "traces/load.h"
 #include "traces/openb.h"
 
 namespace plimsoll::cli {
@@ -17,11 +19,13 @@ namespace {
 struct OpenbOptions {
   std::string variant = "default";
   double arrival = 1.3;
+  std::string table;  // empty: the shipped one
 };
 
 struct Shared {
   traces::OpenbTrace trace;
   std::vector<placement::TypicalPod> typical;
+  std::shared_ptr<const placement::ValueTable> table;  // read by all runs
 };
 
 // How many pods of each run's largest GPU request found a place, which fragmentation hurts first.
@@ -43,6 +47,7 @@ Result<Run> run_once(const Shared& shared, const OpenbOptions& options, const Ru
   prepare(config, request);
   config.scheduler.queue = "arrival";
   config.scheduler.placement.typical = shared.typical;
+  config.scheduler.placement.table = shared.table;
   config.placements = true;
   if (!request.want_picture) {
     config.timeline_points_max = 1;  // fragmentation costs O(nodes x typical pods) a point
@@ -62,6 +67,11 @@ Result<Run> run_once(const Shared& shared, const OpenbOptions& options, const Ru
   return run;
 }
 
+Result<placement::ValueTable> read_table(const std::string& path) {
+  const std::string text = TRY(traces::load(path));
+  return placement::value_table_from_json(text, path);
+}
+
 std::vector<std::string> policy_names() {
   std::vector<std::string> names;
   for (const placement::PolicyInfo& policy : placement::policies()) {
@@ -77,6 +87,9 @@ StudyFunction declare(Options& options) {
                "NAME");
   options.number("--arrival", chosen->arrival, {.min = 0, .max = 100},
                  "GPU capacity asked for, over what there is");
+  options.text("--table", chosen->table,
+               "What policy plimsoll places by, as train placement wrote it; else the shipped one",
+               "FILE");
   options.footer(
       "gpu_allocation_percent is of the whole cluster's GPUs, at the end; fragmentation_percent "
       "is\n"
@@ -91,6 +104,11 @@ StudyFunction declare(Options& options) {
     for (auto& [spec, count] : traces::typical_pods(shared.trace)) {
       shared.typical.push_back({.spec = std::move(spec), .count = count});
     }
+    placement::ValueTable table =
+        chosen->table.empty() ? placement::shipped_table() : TRY(read_table(chosen->table));
+    // As FGD is told its typical pods: how much of them asks for which GPU models.
+    table.models = placement::model_prices(shared.trace.cluster.nodes, shared.typical);
+    shared.table = std::make_shared<const placement::ValueTable>(std::move(table));
     return run_policies(context, "openb", chosen->variant, [&](const RunRequest& request) {
       return run_once(shared, *chosen, request);
     });
