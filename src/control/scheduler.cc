@@ -71,6 +71,7 @@ void Scheduler::State::follow(const model::Node& node) {
   offered = static_cast<std::int64_t>(node.gpus.size()) * whole_gpu.value();
   free_gpu_milli += offered;
   slot(topology, node.id) = node.topology;
+  domain_numbers.fill({});
   room_made = true;
   reservation_stale = true;
 }

@@ -1,6 +1,6 @@
 // Where a gang's members go: by the gang rule, or one after the other.
 #include <algorithm>
-#include <set>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -65,30 +65,79 @@ bool Scheduler::State::place(const Work& placed, const std::vector<bool>* allowe
       queue.shape(placed.shape).key.required != model::TopologyLevel::none) {
     return place_within_domains(placed, allowed);
   }
+  if (placed.pods.size() > 1) {
+    const std::vector<std::uint32_t> everywhere(topology.size(), 0);
+    if (!domains_with_room(placed, allowed, everywhere, 1)[0]) {
+      return false;
+    }
+  }
   return place_each(placed, allowed);
+}
+
+// The domain of each node at `level`, numbered in the order of their paths.
+const std::vector<std::uint32_t>& Scheduler::State::domains_at(model::TopologyLevel level) {
+  std::vector<std::uint32_t>& numbers = domain_numbers[static_cast<std::size_t>(level)];
+  if (numbers.size() == topology.size()) {
+    return numbers;
+  }
+  const bool host = level == model::TopologyLevel::host;
+  std::map<std::pair<model::TopologyPath, std::size_t>, std::uint32_t> known;
+  for (std::size_t node = 0; node < topology.size(); ++node) {
+    known[{domain_of(topology[node], level), host ? node : 0}] = 0;
+  }
+  std::uint32_t next = 0;
+  for (auto& [domain, number] : known) {
+    number = next++;
+  }
+  numbers.clear();
+  for (std::size_t node = 0; node < topology.size(); ++node) {
+    numbers.push_back(known[{domain_of(topology[node], level), host ? node : 0}]);
+  }
+  return numbers;
 }
 
 // The first domain of the required level that takes all members.
 bool Scheduler::State::place_within_domains(const Work& placed, const std::vector<bool>* allowed) {
-  const model::TopologyLevel level = queue.shape(placed.shape).key.required;
-  std::set<std::pair<model::TopologyPath, std::size_t>> domains;
-  const auto key_of = [&](std::size_t node) {
-    const bool host = level == model::TopologyLevel::host;
-    return std::pair(domain_of(topology[node], level), host ? node : 0);
-  };
-  for (std::size_t node = 0; node < topology.size(); ++node) {
-    domains.insert(key_of(node));
-  }
-  for (const auto& domain : domains) {
-    std::vector<bool> inside(topology.size());
-    for (std::size_t node = 0; node < topology.size(); ++node) {
-      inside[node] = key_of(node) == domain && (allowed == nullptr || (*allowed)[node]);
+  const std::vector<std::uint32_t>& domain = domains_at(queue.shape(placed.shape).key.required);
+  const auto domains = domain.empty() ? 0 : *std::ranges::max_element(domain) + 1;
+  const std::vector<bool> may_take = domains_with_room(placed, allowed, domain, domains);
+  for (std::uint32_t d = 0; d < domains; ++d) {
+    if (!may_take[d]) {
+      continue;
+    }
+    std::vector<bool> inside(domain.size());
+    for (std::size_t node = 0; node < domain.size(); ++node) {
+      inside[node] = domain[node] == d && (allowed == nullptr || (*allowed)[node]);
     }
     if (place_each(placed, &inside)) {
       return true;
     }
   }
   return false;
+}
+
+// The domains whose nodes together have room for as many pods as the gang has of each spec: much
+// cheaper to know than to place members until one finds no place.
+std::vector<bool> Scheduler::State::domains_with_room(const Work& placed,
+                                                      const std::vector<bool>* allowed,
+                                                      std::span<const std::uint32_t> domain,
+                                                      std::uint32_t domains) const {
+  std::map<SpecId, std::int32_t> members;
+  for (const PodId pod : placed.pods) {
+    ++members[pods[pod.index()].spec];
+  }
+  std::vector<bool> may_take(domains, true);
+  for (const auto& [spec, count] : members) {
+    std::vector<std::int64_t> room(domains);
+    const std::vector<std::int32_t> by_node = engine.capacities(spec, count);
+    for (std::size_t node = 0; node < by_node.size(); ++node) {
+      room[domain[node]] += allowed == nullptr || (*allowed)[node] ? by_node[node] : 0;
+    }
+    for (std::uint32_t d = 0; d < domains; ++d) {
+      may_take[d] = may_take[d] && room[d] >= count;
+    }
+  }
+  return may_take;
 }
 
 // As place(), or the gang declines: then `retry_at` says until when.

@@ -4,6 +4,7 @@
 // scheduler_backfill.cc keeps the reservation of a blocked head.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -110,6 +111,11 @@ struct Scheduler::State {
   // scheduler_gang.cc. Each fills `chosen`, and assumes it on the engine.
   bool place(const Work& placed, const std::vector<bool>* allowed);
   bool place_within_domains(const Work& placed, const std::vector<bool>* allowed);
+  const std::vector<std::uint32_t>& domains_at(model::TopologyLevel level);
+  [[nodiscard]] std::vector<bool> domains_with_room(const Work& placed,
+                                                    const std::vector<bool>* allowed,
+                                                    std::span<const std::uint32_t> domain,
+                                                    std::uint32_t domains) const;
   Outcome decide_gang(WorkId id, const std::vector<bool>* allowed);
   bool assume_gang(const Work& placed, const placement::GangPlacement& placement);
   [[nodiscard]] bool goes_by_pod(const Work& placed) const;
@@ -139,7 +145,9 @@ struct Scheduler::State {
   std::vector<GangTrack> gangs;
   std::vector<std::int64_t> node_gpu_milli;   // by node: what it offers
   std::vector<model::TopologyPath> topology;  // by node
-  std::int64_t free_gpu_milli = 0;            // of all nodes; an upper bound on what fits
+  // By level, then node; empty where `topology` changed since.
+  std::array<std::vector<std::uint32_t>, 6> domain_numbers;
+  std::int64_t free_gpu_milli = 0;  // of all nodes; an upper bound on what fits
 
   std::vector<Work> works;
   std::vector<WorkId> free_works;
