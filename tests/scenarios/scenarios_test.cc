@@ -1,12 +1,11 @@
 // Runs each scenario of this folder under its first policy and compares what happened, turn by
-// turn, with the golden beside it. After a change that is meant: GOLDEN_UPDATE=1 make test, and
-// read the difference.
+// turn, with the golden beside it. After a change that is meant, run this program with --update
+// from the root, and read the difference.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -103,11 +102,13 @@ TEST(Scenarios, HappenAsTheirGoldensSay) {
   }
   std::ranges::sort(files);
   ASSERT_GE(files.size(), 6U);
+  const auto arguments = ::testing::internal::GetArgvs();
+  const bool update = std::ranges::count(arguments, "--update") > 0;
   for (const fs::path& file : files) {
     const auto log = play(file);
     ASSERT_TRUE(log.has_value()) << log.error().message;
     const fs::path golden = fs::path(file).replace_extension(".golden");
-    if (std::getenv("GOLDEN_UPDATE") != nullptr) {
+    if (update) {
       std::ofstream(golden) << *log;
       continue;
     }
