@@ -13,6 +13,7 @@
 
 #include "cli/sim_run.h"
 #include "cli/studies/all.h"
+#include "cli/studies/sia_speeds.h"
 #include "control/queue_policy.h"
 #include "engines/placement/gang.h"
 #include "model/perf/step_time.h"
@@ -39,20 +40,14 @@ struct GangsOptions {
 
 struct ClusterKind {
   const char* name;
-  const char* tables;  // Sia's name of the hardware
   const char* gpu_model;
   std::int32_t hosts;
   std::int32_t gpus;
   std::int32_t hosts_max;  // that one measured placement spans
 };
 constexpr ClusterKind cluster_kinds[] = {
-    {.name = "t4", .tables = "t4", .gpu_model = "T4", .hosts = 64, .gpus = 4, .hosts_max = 4},
-    {.name = "a100",
-     .tables = "dgx-ext",
-     .gpu_model = "A100",
-     .hosts = 32,
-     .gpus = 8,
-     .hosts_max = 2},
+    {.name = "t4", .gpu_model = t4_model, .hosts = 64, .gpus = 4, .hosts_max = 4},
+    {.name = "a100", .gpu_model = a100_model, .hosts = 32, .gpus = 8, .hosts_max = 2},
 };
 
 struct Shared {
@@ -63,28 +58,6 @@ struct Shared {
   std::unique_ptr<NeighbourSteps> neighbours;
   const SpeedModel* predictor = nullptr;
 };
-
-MeasuredSteps measured(const traces::SiaTables& tables, const ClusterKind& kind) {
-  std::vector<model::perf::StepSample> samples;
-  for (const traces::SiaApplication& application : tables.applications) {
-    const traces::SiaHardware* hardware = application.find_hardware(kind.tables);
-    if (hardware == nullptr) {
-      continue;
-    }
-    for (const traces::SiaPlacementRow& row : hardware->placements) {
-      model::perf::StepSample sample{.profile = application.name,
-                                     .hardware = kind.gpu_model,
-                                     .local_batch = std::llround(row.local_bsz),
-                                     .step_seconds = row.step_time,
-                                     .sync_seconds = row.sync_time};
-      for (const char digit : row.placement) {
-        sample.gpus_per_host.push_back(digit - '0');
-      }
-      samples.push_back(std::move(sample));
-    }
-  }
-  return MeasuredSteps(samples);
-}
 
 // Seconds a step at the best placement that `speed` knows within `hosts_max` hosts.
 Result<double> best_step(const SpeedModel& speed, const model::Job& job, const ClusterKind& kind) {
@@ -98,7 +71,7 @@ Result<double> best_step(const SpeedModel& speed, const model::Job& job, const C
   return bad_input(
       fmt::format("job '{}': found no step time of {} at batch size {} on {} GPUs, expected one in "
                   "throughput/sia for {}",
-                  job.name, job.profile, job.batch_size, job.members, kind.tables));
+                  job.name, job.profile, job.batch_size, job.members, kind.gpu_model));
 }
 
 Result<Shared> load(const StudyContext& context, const GangsOptions& options) {
@@ -110,7 +83,7 @@ Result<Shared> load(const StudyContext& context, const GangsOptions& options) {
       cluster_kinds, [&](const ClusterKind& kind) { return options.cluster == kind.name; });
   const traces::SiaTables tables = TRY(traces::read_sia_throughput(context.options.data));
   shared.pool = TRY(traces::read_sia_pool(context.options.data, "newtrace", &tables));
-  shared.truth = std::make_unique<MeasuredSteps>(measured(tables, shared.kind));
+  shared.truth = std::make_unique<MeasuredSteps>(sia_speeds(tables));
   shared.neighbours = std::make_unique<NeighbourSteps>(*shared.truth);
   shared.predictor = options.full_knowledge ? static_cast<const SpeedModel*>(shared.truth.get())
                                             : shared.neighbours.get();
