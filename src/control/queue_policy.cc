@@ -17,6 +17,8 @@ constexpr std::array policies{
                 "the least expected duration first, and whatever fits starts"},
     QueuePolicy{"backfill", QueueOrder::submitted, WhenBlocked::reserve,
                 "first come first; others start if they do not delay the head (EASY)"},
+    QueuePolicy{"shortest_backfill", QueueOrder::shortest, WhenBlocked::reserve,
+                "the least expected duration first; others start if they do not delay the head"},
     QueuePolicy{"arrival", QueueOrder::submitted, WhenBlocked::give_up,
                 "each is tried once, when it arrives, and refused for good"},
 };

@@ -132,7 +132,8 @@ TEST(WorkQueue, AgreesWithAPlainList) {
 
 TEST(QueuePolicy, AnUnknownNameListsThoseThatExist) {
   EXPECT_EQ(find_queue_policy("lifo").error().message,
-            "queue: found 'lifo', expected one of fifo, skip, shortest_first, backfill, arrival");
+            "queue: found 'lifo', expected one of fifo, skip, shortest_first, backfill, "
+            "shortest_backfill, arrival");
   for (const QueuePolicy& policy : queue_policies()) {
     EXPECT_EQ(find_queue_policy(policy.name)->name, policy.name);
   }

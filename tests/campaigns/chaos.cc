@@ -131,8 +131,9 @@ Chaos make_chaos(std::uint64_t seed, const ChaosOptions& options) {
     chaos.workload.jobs.push_back(std::move(job));
   }
   control::SchedulerConfig& scheduler = chaos.config.scheduler;
-  scheduler.queue = one_of(
-      random, std::array<std::string, 5>{"fifo", "skip", "shortest_first", "backfill", "arrival"});
+  scheduler.queue =
+      one_of(random, std::array<std::string, 6>{"fifo", "skip", "shortest_first", "backfill",
+                                                "shortest_backfill", "arrival"});
   scheduler.placement.policy =
       one_of(random, std::array<std::string, 4>{"plimsoll", "vanilla", "best_fit", "random"});
   scheduler.placement.seed = seed;

@@ -299,6 +299,7 @@ TEST(Scenario, EachMistakeIsOneLine) {
        "s.yaml:24: seeds: found a list, expected seeds such as 42, 42-51 or 1,5,9"},
       {with_line(25, "queue: lifo"),
        "s.yaml:25: queue: found 'lifo', expected one of fifo, skip, shortest_first, backfill, "
+       "shortest_backfill, "
        "arrival; did you mean 'fifo'?"},
       {with_line(27, "  - {at: 1h, fail: a, remove: b}"),
        "s.yaml:27: events[0].at: found 2 of fail, recover, remove and add, expected one of them"},
