@@ -13,7 +13,7 @@
 #include "cli/parallel.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
-#include "engines/placement/learn.h"
+#include "engines/placement/learn_online.h"
 #include "model/file.h"
 #include "traces/load.h"
 #include "traces/openb.h"
@@ -168,6 +168,29 @@ Result<Outcomes> replay_all(const History& history, const std::vector<Draws>& se
   return outcomes;
 }
 
+// The same with pod shapes learned from what has arrived: outcomes[set][seed].
+Result<std::vector<std::vector<ReplayOutcome>>> replay_online_all(const History& history,
+                                                                  const std::vector<Draws>& sets,
+                                                                  const ValueTable& start,
+                                                                  std::size_t threads,
+                                                                  const StopFlag& stop) {
+  constexpr std::size_t estimate_every = 1000;  // arrivals
+  std::vector<std::vector<ReplayOutcome>> outcomes;
+  for (const Draws& set : sets) {
+    outcomes.emplace_back(set.arrivals.size());
+    TRY_VOID(run_tasks(set.arrivals.size(), threads, stop, [&](std::size_t i) -> Result<void> {
+      const auto outcome =
+          placement::replay_online(history, set.arrivals[i], start, estimate_every);
+      if (!outcome) {
+        return std::unexpected(outcome.error());
+      }
+      outcomes.back()[i] = *outcome;
+      return {};
+    }));
+  }
+  return outcomes;
+}
+
 placement::Config with_table(const ValueTable& table) {
   return {.table = std::make_shared<const ValueTable>(table)};  // shared by the replays' threads
 }
@@ -249,13 +272,15 @@ Result<bool> report(const History& history, const placement::Config& fgd, const 
                                 draw(history, {.load = calm_load}, options.holdout)};
   const std::vector<placement::Config> configs{
       fgd, {.policy = "best_fit"}, with_table(shipped), with_table(trained.table)};
-  constexpr std::array names{"fgd", "best_fit", "plimsoll, shipped", "plimsoll, trained"};
+  constexpr std::array names{"fgd", "best_fit", "plimsoll, shipped", "plimsoll, trained",
+                             "plimsoll, online"};
   const StopFlag never;  // an interrupted training is reported too
-  const Outcomes outcomes =
-      TRY(replay_all(history, sets, configs, static_cast<std::size_t>(options.threads), never));
+  const auto threads = static_cast<std::size_t>(options.threads);
+  Outcomes outcomes = TRY(replay_all(history, sets, configs, threads, never));
+  outcomes.push_back(TRY(replay_online_all(history, sets, shipped, threads, never)));
   std::vector<std::vector<std::string>> rows{
       {"held-out draws", "GPU allocation %", "largest pods placed", "refused at 0.9 x load"}};
-  for (std::size_t c = 0; c < configs.size(); ++c) {
+  for (std::size_t c = 0; c < outcomes.size(); ++c) {
     double allocation = 0;
     double largest = 0;
     double refused = 0;

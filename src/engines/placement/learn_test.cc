@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engines/placement/learn_online.h"
+
 namespace plimsoll::placement {
 namespace {
 
@@ -135,6 +137,28 @@ TEST(Trainer, FindsATableThatAllocatesMoreAndRepeatsItself) {
   const auto result = train();
   EXPECT_LT(result.first, cost(flat) - 0.3);
   EXPECT_EQ(train(), result);
+}
+
+TEST(EstimateShapes, SeesEveryStateThatAGpuWasIn) {
+  model::Snapshot snapshot = small_world();
+  snapshot.nodes.resize(1);
+  snapshot.nodes[0].gpus.resize(1);
+  snapshot.pods.resize(1);  // 300 thousandths: four fit nowhere, three leave 100
+  const auto table = estimate_shapes(*history_of(snapshot), shipped_table(), 1);
+  ASSERT_TRUE(table.has_value());
+  EXPECT_EQ(table->knots, (std::vector<std::int32_t>{0, 100, 400, 700, 1000}));
+  EXPECT_EQ(table->h, (std::vector<double>{0, 0.1, 0.1, 0.1, 0.1}));
+}
+
+TEST(ReplayOnline, DependsOnWhatHasArrivedAndNotOnTheHistorysPods) {
+  History history = *history_of(small_world());
+  const auto arrivals = draw_arrivals(history, {.load = 1.3});
+  const auto outcome = replay_online(history, arrivals, shipped_table(), 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(outcome->placed + outcome->refused, static_cast<std::int64_t>(arrivals.size()));
+  EXPECT_GT(outcome->allocation_percent, 80);
+  history.pods.clear();
+  EXPECT_EQ(*replay_online(history, arrivals, shipped_table(), 20), *outcome);
 }
 
 TEST(Replay, AnUnknownPolicyIsAnError) {
