@@ -27,6 +27,10 @@ struct Job {
   std::string profile;          // kind of job in the step-time tables; empty: speed is constant
   std::int64_t batch_size = 0;  // of the whole job, for the profile
   double iterations = 0;        // of work, for the profile
+  // Without a profile, of a job on several GPUs: what it sums over them in every step, and how long
+  // a step computes; then a ring all-reduce (perf/ring.h) makes it slower where it is spread out.
+  Bytes gradients;  // 0: speed is constant
+  Duration step;
   // How busy each of its GPUs is while it runs, in thousandths.
   std::int32_t gpu_utilization_milli = 1000;
 

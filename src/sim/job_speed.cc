@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/perf/ring.h"
+
 namespace plimsoll::sim {
 
 JobSpeed::JobSpeed(const model::Cluster& cluster, const model::Workload& workload,
@@ -64,8 +66,38 @@ std::vector<JobSpeed::HostShare> JobSpeed::hosts_of(const JobRun& run,
   return hosts;
 }
 
+// A step where the job sits over one on as few hosts of the same kind as there could be, in one
+// rack.
+double JobSpeed::ring_slowdown(const model::Job& job, const JobRun& run,
+                               const model::Snapshot& truth) const {
+  const std::vector<HostShare> hosts = hosts_of(run, truth);
+  std::vector<model::perf::RingHost> ring;
+  std::int32_t gpus = 0;
+  std::int32_t gpus_per_host = 1;
+  for (const HostShare& host : hosts) {
+    const model::Node& node = truth.nodes[host.node.index()];
+    ring.push_back({node.topology, host.gpus});
+    gpus += host.gpus;
+    gpus_per_host = std::max(gpus_per_host, static_cast<std::int32_t>(node.gpus.size()));
+  }
+  const model::Node& first = truth.nodes[hosts.front().node.index()];
+  const model::perf::RingJob asked{
+      .compute_seconds = to_seconds(job.step),
+      .gradients = job.gradients,
+      .gpu_model = first.gpus.empty() ? std::string_view() : first.gpus.front().model};
+  std::vector<model::perf::RingHost> best;
+  for (std::int32_t left = gpus; left > 0; left -= gpus_per_host) {
+    best.push_back({first.topology, std::min(left, gpus_per_host)});
+  }
+  return std::max(1.0, model::perf::ring_step_seconds({}, asked, ring) /
+                           model::perf::ring_step_seconds({}, asked, best));
+}
+
 Result<double> JobSpeed::slowdown(const model::Job& job, const JobRun& run,
                                   const model::Snapshot& truth) {
+  if (job.profile.empty() && job.gradients > Bytes() && job.duration > Duration()) {
+    return ring_slowdown(job, run, truth);
+  }
   if (config_.speed == nullptr || job.profile.empty()) {
     return 1;
   }

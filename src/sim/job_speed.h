@@ -47,6 +47,8 @@ class JobSpeed {
     std::int32_t gpus = 0;
   };
   std::vector<HostShare> hosts_of(const JobRun& run, const model::Snapshot& truth) const;
+  [[nodiscard]] double ring_slowdown(const model::Job& job, const JobRun& run,
+                                     const model::Snapshot& truth) const;
   [[nodiscard]] std::optional<double> best_step(const model::Job& job) const;
 
   const model::Workload& workload_;

@@ -220,6 +220,32 @@ TEST(Simulator, AJobsSpeedFollowsFromWhereItSits) {
   }
 }
 
+TEST(Simulator, AJobWithoutAProfileSlowsDownByTheRingModel) {
+  // Four T4s on one host, or two and two on hosts of one block, or of two blocks. A step computes
+  // for 0.1 s and sums 1 GB: 12 GB/s inside a host and between hosts, half of it between blocks.
+  const double beside = 0.1 + 8.4e-6 + 4 * 5.7e-6 + 2 * 14e-6 + 1.5e9 / 12e9;
+  const double apart = 0.1 + 8.4e-6 + 4 * 5.7e-6 + 2 * 14e-6 + 1.5e9 / 6e9;
+  struct Case {
+    std::uint32_t nodes;
+    std::size_t gpus;
+    const char* second_block;
+    double seconds;
+  };
+  for (const Case& c :
+       {Case{1, 4, "a", 100}, Case{2, 2, "a", 100}, Case{2, 2, "b", 100 * apart / beside}}) {
+    model::Cluster cluster = nodes_of(c.nodes, c.gpus);
+    cluster.nodes.front().topology.block = "a";
+    cluster.nodes.back().topology.block = c.second_block;
+    model::Workload workload = workload_of({{0, 100, 1, 4}});
+    workload.jobs[0].gradients = Bytes(1'000'000'000);
+    workload.jobs[0].step = seconds(0.1);
+    const auto result = simulate(cluster, workload, config_of("fifo"));
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    // The best placement has as many GPUs a host as the cluster's hosts have.
+    EXPECT_NEAR(result->completion_seconds.at(0), c.seconds, 1e-5) << c.nodes << c.second_block;
+  }
+}
+
 TEST(Simulator, ServicesRunOnAndUntilEndsTheSimulation) {
   model::Workload workload = workload_of({{0, 0, 1}, {5, 1000, 1}});
   SimConfig config = config_of("fifo");

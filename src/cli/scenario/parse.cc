@@ -222,6 +222,9 @@ void read_job(Fields& fields, JobGroup& group) {
   fields.integer("members", job.members, {.min = 1, .max = members_max},
                  "Pods that start together or not at all");
   fields.duration("duration", job.duration, "How long each runs; absent: a service, for ever");
+  fields.bytes("gradients", job.gradients,
+               "Summed over its GPUs in every step: slower where it is spread out");
+  fields.duration("step", job.step, "How long a step computes, with gradients");
   fields.choice("required_level", job.required_level, levels, "All members inside one such domain");
   fields.choice("preferred_level", job.preferred_level, levels, "The same if it is possible");
   double utilization = 100;
