@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -216,8 +217,18 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 }
 
 Result<void> write_file(const std::string& path, std::string_view content) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  std::error_code none;
+  // A device or pipe is written to, and a link followed: a rename would replace them.
+  const auto status = std::filesystem::status(path, none);
+  const bool in_place =
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  const std::string target =
+      std::filesystem::is_symlink(path, none) && !in_place && std::filesystem::exists(status)
+          ? std::filesystem::canonical(path, none).string()
+          : path;
+  const std::string written_to = in_place ? target : fmt::format("{}.{}.tmp", target, ::getpid());
+  const int flags = in_place ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  const int file = ::open(written_to.c_str(), flags, 0644);
   bool good = file >= 0;
   int why = errno;
   while (good && !content.empty()) {
@@ -233,13 +244,13 @@ Result<void> write_file(const std::string& path, std::string_view content) {
     good = false;
     why = errno;
   }
-  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (good && !in_place && std::rename(written_to.c_str(), target.c_str()) != 0) {
     good = false;
     why = errno;
   }
   if (!good) {
-    if (file >= 0) {
-      ::unlink(temporary.c_str());
+    if (file >= 0 && !in_place) {
+      ::unlink(written_to.c_str());
     }
     return failed(fmt::format("{}: cannot write: {}", path, std::strerror(why)));
   }

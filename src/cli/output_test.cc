@@ -4,6 +4,10 @@
 #include <fstream>
 #include <sstream>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 namespace plimsoll::cli {
@@ -136,6 +140,31 @@ TEST(Output, FilesAreWholeOrAbsent) {
     ++files;
   }
   EXPECT_EQ(files, 2U);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(WriteFile, FollowsALinkAndWritesToAPipeAsItIs) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("plimsoll_links." + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  ASSERT_TRUE(write_file(folder / "real", "old"));
+  std::filesystem::create_symlink("real", folder / "link");
+  ASSERT_TRUE(write_file(folder / "link", "new"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  std::ostringstream text;
+  text << std::ifstream(folder / "real").rdbuf();
+  EXPECT_EQ(text.str(), "new");
+
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  ASSERT_TRUE(write_file(pipe, "whole"));
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  std::string got(16, '\0');
+  ASSERT_EQ(::read(reader, got.data(), got.size()), 5);
+  EXPECT_EQ(got.substr(0, 5), "whole");
+  ::close(reader);
   std::filesystem::remove_all(folder);
 }
 
