@@ -69,6 +69,7 @@ Result<int> demo(const std::vector<std::string>& arguments) {
     fmt::print("{}", options.help());
     return exit_done;
   }
+  TRY_VOID(check_writable(study_options.report));
   scenario.until = Duration(scenario.workload_generator.days * seconds(86'400.0).value());
 
   Progress progress = Progress::on_terminal();

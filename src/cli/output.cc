@@ -216,6 +216,33 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+namespace {
+
+std::unexpected<Error> cannot_write(const std::string& path, int why) {
+  return failed(fmt::format("{}: cannot write: {}", path, std::strerror(why)));
+}
+
+}  // namespace
+
+Result<void> check_writable(const std::string& path) {
+  std::error_code none;
+  const auto status = std::filesystem::status(path, none);
+  if (path.empty()) {
+    return {};
+  }
+  if (std::filesystem::is_directory(status)) {
+    return cannot_write(path, EISDIR);
+  }
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const bool in_place =
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  if (::access(in_place ? path.c_str() : folder.c_str(), W_OK) != 0) {
+    return cannot_write(path, errno);
+  }
+  return {};
+}
+
 Result<void> write_file(const std::string& path, std::string_view content) {
   std::error_code none;
   // A device or pipe is written to, and a link followed: a rename would replace them.
@@ -252,7 +279,7 @@ Result<void> write_file(const std::string& path, std::string_view content) {
     if (file >= 0 && !in_place) {
       ::unlink(written_to.c_str());
     }
-    return failed(fmt::format("{}: cannot write: {}", path, std::strerror(why)));
+    return cannot_write(path, why);
   }
   return {};
 }

@@ -34,6 +34,10 @@ std::string number_text(double value);
 // Columns aligned: the first to the left, the others to the right; the first row is the head.
 std::string aligned(const std::vector<std::vector<std::string>>& rows);
 
+// Whether write_file() has a chance, so that a long run need not find out at its end. An empty path
+// is fine. The error is write_file()'s.
+Result<void> check_writable(const std::string& path);
+
 // Writes a file beside `path` and renames it, so that `path` is old or new, never half. A link is
 // followed; a device or pipe is written to as it is.
 Result<void> write_file(const std::string& path, std::string_view content);

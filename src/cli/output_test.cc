@@ -140,6 +140,13 @@ TEST(Output, FilesAreWholeOrAbsent) {
     ++files;
   }
   EXPECT_EQ(files, 2U);
+  // What a long run would find at its end is known before.
+  EXPECT_TRUE(check_writable(""));
+  EXPECT_TRUE(check_writable("/dev/null"));
+  EXPECT_TRUE(check_writable(path));
+  EXPECT_TRUE(check_writable(folder / "new"));
+  EXPECT_EQ(check_writable(folder / "absent" / "x").error(), missing.error());
+  EXPECT_FALSE(check_writable(folder / "taken"));
   std::filesystem::remove_all(folder);
 }
 

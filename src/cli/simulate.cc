@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/scenario/run.h"
 #include "cli/scenario/scenario.h"
 #include "cli/seeds.h"
@@ -44,6 +45,10 @@ Result<int> run_and_finish(Options& options, StudyOptions& study_options,
   if (TRY(options.parse({arguments.begin() + 1, arguments.end()}))) {
     fmt::print("{}", options.help());
     return exit_done;
+  }
+  for (const std::string* path :
+       {&study_options.out, &study_options.report, &study_options.placements}) {
+    TRY_VOID(check_writable(*path));
   }
   Progress progress = Progress::on_terminal();
   const StudyResult result =

@@ -323,6 +323,7 @@ Result<int> train_placement(const std::vector<std::string>& arguments) {
           fmt::format("--holdout: found seed {}, expected none of those of --seeds", seed));
     }
   }
+  TRY_VOID(check_writable(chosen.out));
   const History history = chosen.trace.empty() ? TRY(read_file_history(chosen.history))
                                                : TRY(read_openb_history(chosen));
   const placement::Config fgd{.policy = "fgd", .typical = placement::typical_of(history)};
