@@ -555,8 +555,8 @@ TEST(File, JournalsThatAreRefused) {
 TEST(File, HandlersEndAJournalWithTheirOwnError) {
   const std::string bytes = file_of(
       FileKind::journal, {R"({"journal":{}})", R"({"snapshot":{}})", R"({"delta":{"at":1}})"});
-  const auto fine = [](auto) { return Result<void>(); };
-  const auto bad = [](auto) -> Result<void> { return bad_input("no, thanks"); };
+  const auto fine = [](const auto&) { return Result<void>(); };
+  const auto bad = [](const auto&) -> Result<void> { return bad_input("no, thanks"); };
   EXPECT_EQ(refusal(decode(JournalDecoder("f", fine, bad), bytes)), "f:3: no, thanks");
   EXPECT_EQ(refusal(decode(JournalDecoder("f", bad, fine), bytes)), "f:3: no, thanks");
 }

@@ -1,9 +1,9 @@
 // Ctrl-C on the real program: it ends with 130, and no file is half written.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>

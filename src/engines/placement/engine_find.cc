@@ -120,11 +120,13 @@ std::optional<Choice> Engine::State::scan(SpecId id, const std::vector<bool>* al
   std::optional<Choice> choice = choose(spec, *node);
   if (spec.shape.shares()) {
     const NodeRow& row = table.row(*node);
-    std::uint64_t gpus = 0;
+    std::uint64_t seen = 0;
     for (std::int32_t g = 0; g < row.gpus; ++g) {
-      const bool first = gpus == 0;
-      if (shareable(row, g, spec.shape.milli) &&
-          (at_random ? random.below(++gpus) == 0 : (++gpus, first))) {
+      if (!shareable(row, g, spec.shape.milli)) {
+        continue;
+      }
+      ++seen;
+      if (at_random ? random.below(seen) == 0 : seen == 1) {  // any of them, or the first
         choice->binding.gpus.front().index = g;
       }
     }
