@@ -13,6 +13,7 @@
 #include "cli/bounds.h"
 #include "cli/sim_run.h"
 #include "cli/studies/all.h"
+#include "cli/studies/gavel_speeds.h"
 #include "cli/studies/sia_speeds.h"
 #include "control/queue_policy.h"
 #include "sim/simulator.h"
@@ -64,6 +65,7 @@ struct JobsOptions {
   std::int64_t count = 4000;
   double load = 0.9;
   bool contention = false;
+  bool gavel = false;
 };
 
 Result<ClusterKind> parse_cluster(const std::string& text) {
@@ -114,7 +116,8 @@ struct Shared {
   model::Workload workload;  // of sia: the pool
   std::optional<model::perf::MeasuredSteps> measured;
   std::optional<model::perf::NeighbourSteps> predictor;
-  Duration mean_interval;  // between arrivals drawn from the pool
+  std::optional<GavelSpeeds> gavel;  // of shockwave, where asked for
+  Duration mean_interval;            // between arrivals drawn from the pool
 };
 
 // Seconds of a job on its best placement here; none: it was never measured on one.
@@ -159,6 +162,25 @@ Result<void> prepare_pool(Shared& shared, const JobsOptions& options, const std:
   return {};
 }
 
+// Shockwave's jobs do their steps at the rates that Gavel measured where they sit.
+Result<void> move_by_gavel(Shared& shared, const std::string& data) {
+  const traces::ShockwaveTrace trace = TRY(traces::read_shockwave(data));
+  traces::GavelTable table = TRY(traces::read_gavel(data, "simulation"));
+  shared.gavel.emplace(TRY(GavelSpeeds::make(std::move(table), "v100", shared.kind.gpus)));
+  for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
+    model::Job& job = shared.workload.jobs[i];
+    job.profile = trace.jobs[i].type;
+    job.iterations = static_cast<double>(trace.jobs[i].steps);
+    const auto best = shared.gavel->ranked({.profile = job.profile}, job.members);
+    if (best.empty()) {
+      return bad_input(fmt::format("throughput/gavel: found no rate of {} on {} V100, expected one",
+                                   job.profile, job.members));
+    }
+    job.duration = seconds(job.iterations * best.front().step_seconds);
+  }
+  return {};
+}
+
 Result<Run> run_once(const Shared& shared, const JobsOptions& options, const RunRequest& request) {
   const auto policy = std::ranges::find(jobs_policies, request.policy, &JobsPolicy::name);
   check(policy != jobs_policies.end(), "the policy was checked with the options");
@@ -179,6 +201,12 @@ Result<Run> run_once(const Shared& shared, const JobsOptions& options, const Run
     config.scheduler.gangs.hosts_max = shared.kind.hosts_max;
     if (request.policy == "plimsoll") {
       config.scheduler.gangs.predictor = &*shared.predictor;
+    }
+  }
+  if (shared.gavel) {
+    config.speed = &*shared.gavel;
+    if (request.policy == "plimsoll") {
+      config.scheduler.gangs.predictor = &*shared.gavel;
     }
   }
   if (std::string_view(policy->pods) == "fgd") {
@@ -213,6 +241,9 @@ Result<StudyResult> run_study(const StudyContext& context, const JobsOptions& op
     shared.workload = TRY(traces::read_philly(data));
   } else {
     shared.workload = traces::shockwave_workload(TRY(traces::read_shockwave(data)));
+    if (options.gavel) {
+      TRY_VOID(move_by_gavel(shared, data));
+    }
   }
   return run_policies(context, "jobs", options.trace, [&](const RunRequest& request) {
     return run_once(shared, options, request);
@@ -247,6 +278,8 @@ StudyFunction declare(Options& options) {
   options.integer("--jobs", chosen->count, {.min = 1, .max = 1'000'000}, "sia: jobs to draw");
   options.number("--load", chosen->load, {.min = 0.01, .max = 10},
                  "sia: GPU time asked for, over what there is");
+  options.flag("--gavel", chosen->gavel,
+               "shockwave: as fast as Gavel measured where they sit, packed or spread");
   options.flag("--contention", chosen->contention,
                "sia: jobs on several hosts share their network interfaces (modelled)");
   options.footer("Queues:\n" + queue_help +
