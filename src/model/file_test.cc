@@ -449,7 +449,7 @@ TEST(File, LinesThatAreRefused) {
        "f:2: node.allocatable: found an unknown member \"cpus\", expected one of cpu, memory, "
        "ephemeral_storage, pods, extended"},
       {{head, R"({"node":{"id":0,"allocatable":{"memory":-1}}})"},
-       "f: nodes[0]: allocatable: memory: found -1, expected at least 0"},
+       "f: nodes[0]: allocatable: memory: found -1, expected 0 to 1125899906842624"},
       {{head, R"({"spec":{"id":0,"spec":{"priority":2147483648}}})"},
        "f:2: spec.spec.priority: found 2147483648, expected an integer from -2147483648 to "
        "2147483647"},

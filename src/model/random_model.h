@@ -97,6 +97,20 @@ void fill(Random& random, T& object) {
   std::apply([&](auto&... member) { (fill(random, member), ...); }, Fields<T>::tie(object));
 }
 
+// Amounts that validate() accepts.
+inline void fill(Random& random, Resources& resources) {
+  constexpr std::int64_t amount_max = std::int64_t{1} << 50;
+  std::apply([&](auto&... member) { (fill(random, member), ...); },
+             Fields<Resources>::tie(resources));
+  resources.cpu = Millicores(resources.cpu.value() & (amount_max - 1));
+  resources.memory = Bytes(resources.memory.value() & (amount_max - 1));
+  resources.ephemeral_storage = Bytes(resources.ephemeral_storage.value() & (amount_max - 1));
+  resources.pods &= amount_max - 1;
+  for (auto& [name, amount] : resources.extended) {
+    amount &= amount_max - 1;
+  }
+}
+
 // Actions of every kind about random ids.
 inline Plan random_plan(Random& random) {
   Plan plan;

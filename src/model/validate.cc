@@ -66,16 +66,20 @@ Result<void> sorted_by_name(const std::vector<std::pair<std::string, V>>& items,
   return {};
 }
 
+// Percentages of an amount, and sums over thousands of pods, fit an int64.
+constexpr std::int64_t amount_max = std::int64_t{1} << 50;
+
 Result<void> check_resources(const Resources& resources, std::string_view field,
                              const Where& where) {
   const auto inner = [&] { return fmt::format("{}: {}", where(), field); };
-  TRY_VOID(within(resources.cpu.value(), {}, "cpu", inner));
-  TRY_VOID(within(resources.memory.value(), {}, "memory", inner));
-  TRY_VOID(within(resources.ephemeral_storage.value(), {}, "ephemeral_storage", inner));
-  TRY_VOID(within(resources.pods, {}, "pods", inner));
+  TRY_VOID(within(resources.cpu.value(), {0, amount_max}, "cpu", inner));
+  TRY_VOID(within(resources.memory.value(), {0, amount_max}, "memory", inner));
+  TRY_VOID(
+      within(resources.ephemeral_storage.value(), {0, amount_max}, "ephemeral_storage", inner));
+  TRY_VOID(within(resources.pods, {0, amount_max}, "pods", inner));
   TRY_VOID(sorted_by_name(resources.extended, "extended", inner));
   for (const auto& [name, amount] : resources.extended) {
-    TRY_VOID(within(amount, {}, name, inner));
+    TRY_VOID(within(amount, {0, amount_max}, name, inner));
   }
   return {};
 }
