@@ -31,7 +31,7 @@ void print_help() {
       "\nOptions:\n  -h, --help  Print this help, or that of a command\n"
       "  --version   Print the version\n\n"
       "Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 done but the result breaks a stated "
-      "objective.\n\nExample:\n  plimsoll demo\n");
+      "objective, 130 stopped by Ctrl-C.\n\nExample:\n  plimsoll demo\n");
 }
 
 std::vector<std::string> command_names() {

@@ -17,7 +17,7 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr std::int64_t members_max = 10'000;
-constexpr std::int64_t gpus_per_node_max = 64;
+constexpr std::int16_t gpus_per_node_max = 64;
 constexpr double price_max = 1e6;
 
 constexpr std::initializer_list<std::pair<const char*, model::TopologyLevel>> levels = {

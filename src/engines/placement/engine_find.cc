@@ -16,8 +16,7 @@ void Engine::State::rescore(SpecEntry& spec, std::size_t node) {
     if (spec.shape.mig_count > 0) {
       score -= table.choose_mig(node, spec.shape)->cost_milli * local->whole_gpu_score() / whole;
     }
-    check(score > -score_limit && score < score_limit, "a score fits its key");
-    key = CandidateIndex::key(score, rank[node]);
+    key = CandidateIndex::key(std::clamp(score, 1 - score_limit, score_limit - 1), rank[node]);
   }
   spec.index->set(position, key);
 }

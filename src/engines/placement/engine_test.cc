@@ -94,6 +94,30 @@ TEST(Engine, RunnersUpAreTheNextBestWithTheirScores) {
   EXPECT_EQ(engine.runners_up(SpecId(0), choice->binding.node, 1).size(), 1U);
 }
 
+TEST(Engine, HugeAmountsAreRefusedOrPlacedOnButNeverOverflow) {
+  Snapshot snapshot;
+  snapshot.nodes = {make_node(0, 2), make_node(1, 2)};
+  snapshot.nodes[1].allocatable.cpu = Millicores(std::int64_t{1} << 50);
+  snapshot.nodes[1].allocatable.memory = Bytes(std::int64_t{1} << 50);
+  snapshot.specs = {make_spec(1)};
+  for (const char* policy : {"plimsoll", "vanilla", "most_allocated", "best_fit", "packing",
+                             "clustering", "dot_product", "random"}) {
+    Engine engine = make_engine(snapshot, policy);
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      const auto choice = engine.find(SpecId(0));
+      ASSERT_TRUE(choice.has_value()) << policy;
+      engine.assume(PodId(i), SpecId(0), choice->binding);
+    }
+    Node larger = snapshot.nodes[1];
+    larger.allocatable.cpu = Millicores(INT64_MAX);
+    const auto refused = engine.apply(model::NodeUpserted{larger});
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().message,
+              "node node-1: allocatable: found 9223372036854775807, expected 0 to "
+              "1125899906842624");
+  }
+}
+
 TEST(Engine, WholeOnlyAndDrainingGpusAreNeverShared) {
   Snapshot snapshot;
   Node node = make_node(0, 2);

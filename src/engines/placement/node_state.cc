@@ -8,6 +8,9 @@
 namespace plimsoll::placement {
 namespace {
 
+// Percentages of an amount, and sums over thousands of pods, fit an int64.
+constexpr std::int64_t amount_max = std::int64_t{1} << 50;
+
 // Extra resource number 0.
 constexpr const char* ephemeral_storage = "ephemeral-storage";
 
@@ -90,6 +93,13 @@ Result<void> NodeTable::set(const model::Node& node) {
     if (gpu.model != node.gpus.front().model) {
       return bad_input(fmt::format("node {}: gpus: found models {} and {}, expected one model",
                                    node.name, node.gpus.front().model, gpu.model));
+    }
+  }
+  for (const std::int64_t amount :
+       {node.allocatable.cpu.value(), node.allocatable.memory.value(), node.allocatable.pods}) {
+    if (amount < 0 || amount > amount_max) {
+      return bad_input(fmt::format("node {}: allocatable: found {}, expected 0 to {}", node.name,
+                                   amount, amount_max));
     }
   }
   const std::size_t i = node.id.index();

@@ -24,7 +24,7 @@ struct Scored {
   std::int32_t gpu = -1;
 };
 
-// Scores stay within this, so that a score and a rank share one 64-bit key.
+// Scores beyond this count as this, so that a score and a rank share one 64-bit key.
 inline constexpr std::int64_t score_limit = std::int64_t{1} << 38;
 
 class LocalPolicy {
