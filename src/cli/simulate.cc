@@ -46,9 +46,18 @@ Result<int> run_and_finish(Options& options, StudyOptions& study_options,
     fmt::print("{}", options.help());
     return exit_done;
   }
-  for (const std::string* path :
-       {&study_options.out, &study_options.report, &study_options.placements}) {
+  const std::pair<const char*, const std::string*> outputs[] = {
+      {"--out", &study_options.out},
+      {"--report", &study_options.report},
+      {"--placements", &study_options.placements}};
+  for (const auto& [option, path] : outputs) {
     TRY_VOID(check_writable(*path));
+    for (const auto& [other, other_path] : outputs) {
+      if (other_path != path && !path->empty() && *other_path == *path) {
+        return bad_input(fmt::format("{}, {}: found '{}' for both, expected different files",
+                                     option, other, *path));
+      }
+    }
   }
   Progress progress = Progress::on_terminal();
   const StudyResult result =

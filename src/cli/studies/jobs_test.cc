@@ -34,6 +34,8 @@ TEST(JobsStudy, WrongOptionsAreOneClearLine) {
   EXPECT_THAT(error_of({"--cluster", "0x8"}), HasSubstr("--cluster: found '0x8'"));
   EXPECT_THAT(error_of({"--queue", "fifi"}), HasSubstr("did you mean 'fifo'?"));
   EXPECT_THAT(error_of({"--trace", "philly"}), HasSubstr("--data: found none"));
+  EXPECT_THAT(error_of({"--out", "/tmp/x", "--report", "/tmp/x"}),
+              HasSubstr("--out, --report: found '/tmp/x' for both, expected different files"));
   EXPECT_THAT(error_of({"--load", "0"}), HasSubstr("--load: found '0'"));
 }
 
