@@ -134,8 +134,8 @@ Result<double> JobSpeed::slowdown(const model::Job& job, const JobRun& run,
   return real / to_seconds(TRY(expected(job)));
 }
 
-void JobSpeed::leave(const JobRun& run, const model::Snapshot& truth) {
-  if (!config_.interface_contention || config_.speed == nullptr) {
+void JobSpeed::leave(const model::Job& job, const JobRun& run, const model::Snapshot& truth) {
+  if (!config_.interface_contention || config_.speed == nullptr || job.profile.empty()) {
     return;
   }
   const std::vector<HostShare> hosts = hosts_of(run, truth);

@@ -39,7 +39,7 @@ class JobSpeed {
   // Real time over expected time on these hosts, and the job's share of their interfaces is taken
   // until leave(). Errors: a placement that no model knows.
   Result<double> slowdown(const model::Job& job, const JobRun& run, const model::Snapshot& truth);
-  void leave(const JobRun& run, const model::Snapshot& truth);
+  void leave(const model::Job& job, const JobRun& run, const model::Snapshot& truth);
 
  private:
   struct HostShare {

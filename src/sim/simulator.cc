@@ -378,7 +378,7 @@ void Simulation::withdraw(std::uint32_t index) {
 
 void Simulation::complete(std::uint32_t index) {
   JobRun& run = runs_[index];
-  speed_.leave(run, world_.truth());
+  speed_.leave(job(index), run, world_.truth());
   withdraw(index);
   run.phase = Phase::completed;
   ++result_.completed;
@@ -436,7 +436,7 @@ void Simulation::restart(std::uint32_t index) {
   JobRun& run = runs_[index];
   if (run.phase == Phase::running) {
     ++result_.restarts;
-    speed_.leave(run, world_.truth());
+    speed_.leave(job(index), run, world_.truth());
     if (run.work_left > Duration() && config_.checkpoint_interval > Duration()) {
       const double done = static_cast<double>((world_.now() - run.started).value()) / run.slowdown;
       const std::int64_t interval = config_.checkpoint_interval.value();

@@ -220,6 +220,23 @@ TEST(Simulator, AJobsSpeedFollowsFromWhereItSits) {
   }
 }
 
+TEST(Simulator, AJobWithoutAProfileGivesNoInterfaceShareBack) {
+  // It ends before the measured ones start: what it never took must not make room for them.
+  const TwoSpeeds speeds;
+  model::Workload workload = workload_of({{0, 5, 1, 3}, {6, 10, 1, 3}, {6, 10, 1, 3}});
+  for (model::Job& job : workload.jobs) {
+    if (job.submitted == at(0)) continue;
+    job.profile = "bert";
+    job.iterations = 10;
+  }
+  SimConfig config = config_of("fifo");
+  config.speed = &speeds;
+  config.interface_contention = true;
+  const auto result = simulate(nodes_of(3, 2), workload, config);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->completion_seconds, (std::vector<double>{5, 30, 60}));
+}
+
 TEST(Simulator, AJobWithoutAProfileSlowsDownByTheRingModel) {
   // Four T4s on one host, or two and two on hosts of one block, or of two blocks. A step computes
   // for 0.1 s and sums 1 GB: 12 GB/s inside a host and between hosts, half of it between blocks.
