@@ -10,7 +10,6 @@
 namespace plimsoll::traces {
 namespace {
 
-constexpr std::size_t shown_bytes_max = 40;
 constexpr std::size_t name_bytes_max = 253;
 
 enum ByteClass : std::uint8_t { plain, control, high };
@@ -77,21 +76,6 @@ std::string join(std::span<const CsvColumn> columns) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view text, std::size_t bytes_max) {
-  std::string shown;
-  for (std::size_t i = 0; i < std::min(text.size(), bytes_max); ++i) {
-    const unsigned char byte = byte_at(text, i);
-    if (byte >= 0x20 && byte < 0x7f) {
-      shown += text[i];
-    } else {
-      shown += fmt::format("\\x{:02x}", byte);
-    }
-  }
-  return shown + (text.size() > bytes_max ? "…" : "");
-}
-
-std::string quoted(std::string_view text) { return "'" + printable(text, shown_bytes_max) + "'"; }
 
 CsvReader::CsvReader(std::string_view text, std::string name, char separator, bool quotes)
     : rest_(text), name_(std::move(name)), separator_(separator), quotes_(quotes) {

@@ -15,16 +15,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/text.h"
 
 namespace plimsoll::traces {
 
 // The longest line that is read.
 inline constexpr std::size_t csv_line_bytes_max = std::size_t{1} << 20;
 
-// `text` as an error message shows it: unprintable bytes as \xNN, cut after `bytes_max`.
-std::string printable(std::string_view text, std::size_t bytes_max);
-// The same within quotes, cut after 40 bytes.
-std::string quoted(std::string_view text);
+using plimsoll::printable;
+using plimsoll::quoted;
 
 struct CsvColumn {
   std::string_view name;

@@ -23,9 +23,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/yaml.h"
 #include "base/units.h"
 #include "cli/options.h"
-#include "cli/scenario/yaml.h"
 #include "model/labels.h"
 
 namespace plimsoll::cli {

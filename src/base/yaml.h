@@ -1,5 +1,5 @@
 // A strict subset of YAML as a tree of text with line numbers; what a scalar means is decided by
-// who reads it (fields.h).
+// who reads it.
 //
 // Refused, each with one line: what is not UTF-8 or has control characters, long lines, large
 // files, deep nesting, duplicate keys, keys that are not plain text, tags, several documents, and
@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 
-namespace plimsoll::cli {
+namespace plimsoll {
 
 inline constexpr std::size_t yaml_bytes_max = std::size_t{1} << 20;
 inline constexpr std::size_t yaml_line_bytes_max = std::size_t{1} << 14;
@@ -37,6 +37,7 @@ struct YamlNode {
 };
 
 // `name` is what errors call the text: `name:line: found …, expected …`.
-Result<YamlNode> parse_yaml(std::string_view text, const std::string& name);
+Result<YamlNode> parse_yaml(std::string_view text, const std::string& name,
+                            std::size_t line_bytes_max = yaml_line_bytes_max);
 
-}  // namespace plimsoll::cli
+}  // namespace plimsoll

@@ -1,4 +1,4 @@
-#include "cli/scenario/yaml.h"
+#include "base/yaml.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -12,9 +12,9 @@
 #include <sstream>
 #include <utility>
 
-#include "traces/csv.h"
+#include "base/text.h"
 
-namespace plimsoll::cli {
+namespace plimsoll {
 namespace {
 
 // Carries our error out of yaml-cpp's parser; caught in parse_yaml().
@@ -103,7 +103,7 @@ class Builder final : public YAML::EventHandler {
         {.code = ErrorCode::bad_input, .message = fmt::format("{}:{}: {}", name_, line, what)}};
   }
   [[noreturn]] void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
-    refuse(line_of(mark), fmt::format("found the tag {}, expected none", traces::quoted(tag)));
+    refuse(line_of(mark), fmt::format("found the tag {}, expected none", quoted(tag)));
   }
 
   void grow(std::int64_t line, Size by) {
@@ -162,7 +162,7 @@ class Builder final : public YAML::EventHandler {
       }
       if (!parent.keys.insert(node.text).second) {
         refuse(node.line,
-               fmt::format("{}: found this key twice, expected once", traces::quoted(node.text)));
+               fmt::format("{}: found this key twice, expected once", quoted(node.text)));
       }
       parent.has_key = true;
       parent.key = std::move(node.text);
@@ -213,7 +213,8 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 // Text that is safe to hand to the parser.
-Result<void> check_text(std::string_view text, const std::string& name) {
+Result<void> check_text(std::string_view text, const std::string& name,
+                        std::size_t line_bytes_max) {
   if (text.size() > yaml_bytes_max) {
     return bad_input(
         fmt::format("{}: found more than {} bytes, expected at most that", name, yaml_bytes_max));
@@ -232,11 +233,11 @@ Result<void> check_text(std::string_view text, const std::string& name) {
     if (byte == '\n') {
       ++line;
       line_start = i + 1;
-    } else if (i + length - line_start > yaml_line_bytes_max) {
+    } else if (i + length - line_start > line_bytes_max) {
       return bad_input(
           fmt::format("{}:{}: found a line of more than {} bytes, expected at most "
                       "that",
-                      name, line, yaml_line_bytes_max));
+                      name, line, line_bytes_max));
     }
     i += length;
   }
@@ -251,11 +252,12 @@ const YamlNode* YamlNode::find(std::string_view name) const {
   return kind == Kind::mapping && found != items.end() ? &*found : nullptr;
 }
 
-Result<YamlNode> parse_yaml(std::string_view text, const std::string& name) {
+Result<YamlNode> parse_yaml(std::string_view text, const std::string& name,
+                            std::size_t line_bytes_max) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     text.remove_prefix(3);
   }
-  TRY_VOID(check_text(text, name));
+  TRY_VOID(check_text(text, name, line_bytes_max));
   Builder builder(name);
   try {
     // The end marker makes a scalar whose quote is never closed an error; alone, yaml-cpp lets it
@@ -276,4 +278,4 @@ Result<YamlNode> parse_yaml(std::string_view text, const std::string& name) {
   return builder.take();
 }
 
-}  // namespace plimsoll::cli
+}  // namespace plimsoll
