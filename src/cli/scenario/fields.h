@@ -23,8 +23,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/yaml.h"
 #include "base/units.h"
+#include "base/yaml.h"
 #include "cli/options.h"
 #include "model/labels.h"
 
