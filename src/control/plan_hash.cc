@@ -36,6 +36,9 @@ void PlanHash::add(const model::Plan& plan) {
     } else if (const auto* decline = std::get_if<model::Decline>(&action.kind)) {
       number(decline->gang.value());
       number(static_cast<std::uint64_t>(decline->until.value()));
+    } else if (const auto* nominate = std::get_if<model::Nominate>(&action.kind)) {
+      number(nominate->pod.value());
+      number(nominate->node.value());
     }
   }
   if (waiting_.size() >= block_bytes) {

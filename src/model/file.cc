@@ -40,7 +40,8 @@ Result<void> write_snapshot(FrameWriter& out, const Snapshot& snapshot) {
                           fmt::format("spec {}", i)));
   }
   TRY_VOID(write_slots(out, "gang", snapshot.gangs));
-  return write_slots(out, "pod", snapshot.pods);
+  TRY_VOID(write_slots(out, "pod", snapshot.pods));
+  return write_slots(out, "budget", snapshot.budgets);
 }
 
 // Puts the records of a snapshot together, in whatever order the kinds come.
@@ -56,8 +57,8 @@ class SnapshotBuilder {
       snapshot_.now = TRY(line.read<SnapshotHead>()).now;
       return true;
     }
-    const bool ours =
-        kind == "tenant" || kind == "node" || kind == "spec" || kind == "gang" || kind == "pod";
+    const bool ours = kind == "tenant" || kind == "node" || kind == "spec" || kind == "gang" ||
+                      kind == "pod" || kind == "budget";
     if (!ours) {
       return false;
     }
@@ -72,6 +73,8 @@ class SnapshotBuilder {
       TRY_VOID(add_slot(line, snapshot_.gangs));
     } else if (kind == "pod") {
       TRY_VOID(add_slot(line, snapshot_.pods));
+    } else if (kind == "budget") {
+      TRY_VOID(add_slot(line, snapshot_.budgets));
     } else {
       SpecAdded added = TRY(line.read<SpecAdded>());
       TRY_VOID(check_id(line, added.id, snapshot_.specs.size()));
@@ -145,6 +148,9 @@ Result<void> check_subject(const ActionKind& kind) {
   if (const auto* refuse = std::get_if<Refuse>(&kind)) {
     return refuse->pod.valid() ? Result<void>() : missing("refuse.pod");
   }
+  if (const auto* nominate = std::get_if<Nominate>(&kind)) {
+    return nominate->pod.valid() && nominate->node.valid() ? Result<void>() : missing("nominate");
+  }
   return std::get<Decline>(kind).gang.valid() ? Result<void>() : missing("decline.gang");
 }
 
@@ -194,7 +200,8 @@ struct SnapshotDecoder::State {
                 TRY_VOID(line.parse(text));
                 const bool taken = TRY(builder.take(line));
                 return taken ? Result<void>()
-                             : unknown_record(line, "snapshot, tenant, node, spec, gang, pod");
+                             : unknown_record(line,
+                                              "snapshot, tenant, node, spec, gang, pod, budget");
               }) {}
 
   JsonLine line;
@@ -320,7 +327,8 @@ struct JournalDecoder::State {
     }
     const bool taken = TRY(builder.take(line));
     return taken ? Result<void>()
-                 : unknown_record(line, "journal, snapshot, tenant, node, spec, gang, pod, delta");
+                 : unknown_record(
+                       line, "journal, snapshot, tenant, node, spec, gang, pod, budget, delta");
   }
 
   // Hands the start on, once.

@@ -32,7 +32,7 @@
 namespace plimsoll::model {
 
 // What this program writes, and the newest that it reads. Any change to what is inside raises it.
-inline constexpr std::int32_t file_version = 1;
+inline constexpr std::int32_t file_version = 2;
 inline constexpr std::size_t file_line_bytes_max = std::size_t{4} << 20;
 inline constexpr int file_window_log_max = 23;  // 8 MiB of zstd window
 inline constexpr std::uint64_t file_records_max = 1ULL << 26;

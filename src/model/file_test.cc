@@ -88,6 +88,7 @@ Snapshot full_snapshot() {
   node.taints = {{"k", "v", TaintEffect::no_execute}, {.key = "soft"}};
   node.capacity = {Millicores(64'000), Bytes(1 << 30), Bytes(5), 110, {{"rdma/hca", 8}}};
   node.allocatable = {.cpu = Millicores(63'000)};
+  node.attach_limits = {{"ebs.csi", 27}};
   node.gpus = {{"A100-80GB",
                 Bytes(85'899'345'920),
                 GpuSharing::mig,
@@ -106,18 +107,26 @@ Snapshot full_snapshot() {
   spec.requests = {.cpu = Millicores(500), .memory = Bytes(7)};
   spec.gpu = {1, GpuMilli(500), "1g.10gb", {"A100-80GB", "H100-80GB"}, Bytes(3)};
   spec.node_selector = {{"zone", "z"}};
-  spec.node_affinity = {{{{"a", SelectorOperator::not_in, {"c", "d"}}}}};
+  spec.node_affinity = {
+      {{{"a", SelectorOperator::not_in, {"c", "d"}}}, {{"", SelectorOperator::in, {"n0"}}}}};
   spec.node_affinity_preferred = {{50, {{{"g", SelectorOperator::gt, {"4"}}}}}};
   spec.tolerations = {{"k", TolerationOperator::exists, "", TaintEffect::no_schedule}};
-  spec.affinity = {{{{"app", SelectorOperator::in, {"x"}}}, {"ml"}, "zone", 10}};
+  spec.affinity = {{{{"app", SelectorOperator::in, {"x"}}}, {"ml"}, "zone", 10, true}};
   spec.anti_affinity = {{{{"app", SelectorOperator::exists, {}}}, {}, "host", 0}};
-  spec.spread = {{2, "zone", false, {{"app", SelectorOperator::exists, {}}}}};
+  spec.spread = {{2, "zone", false, {{"app", SelectorOperator::exists, {}}}, 3, false, true}};
+  spec.host_ports = {{"10.0.0.1", "UDP", 53}};
+  spec.volume_topology = {{{{{"zone", SelectorOperator::in, {"z"}}}}}};
+  spec.volumes = {{"ebs.csi", "vol-1"}};
+  spec.exclusive_claims = {"ml/data"};
+  spec.preempts = false;
   spec.priority = -5;
   s.specs = {spec, PodSpec{}};
-  s.gangs = {{GangId(0), "g", TenantId(1), 2, 4, TopologyLevel::rack, TopologyLevel::host, "bert",
-              128, Time(1), Duration(2)}};
+  s.gangs = {{GangId(0), "g", TenantId(1), 2, 4, TopologyLevel::rack, TopologyLevel::host,
+              "example.com/rack", "bert", 128, Bytes(6), Duration(4), Time(1), Duration(2), true}};
+  s.budgets = {{BudgetId(0), "pdb", "ml", {{"app", SelectorOperator::exists, {}}}, 2},
+               DisruptionBudget{}};
   s.pods = {{PodId(0), "p \"0\"\n", SpecId(0), GangId(0), TenantId(1), Time(3),
-             Binding{NodeId(0), {{0, GpuMilli(0), 0}}}},
+             Binding{NodeId(0), {{0, GpuMilli(0), 0}}}, Time(4), true, true},
             Pod{},
             {.id = PodId(2), .spec = SpecId(1)}};
   return s;
@@ -127,21 +136,23 @@ constexpr const char* full_lines =
     R"({"snapshot":{"now":5000000}}
 {"tenant":{"id":0,"name":"root"}}
 {"tenant":{"id":1,"name":"team","parent":0}}
-{"node":{"id":0,"name":"n0","labels":{"a":"b","zone":"z"},"taints":[{"key":"k","value":"v","effect":"no_execute"},{"key":"soft"}],"capacity":{"cpu":64000,"memory":1073741824,"ephemeral_storage":5,"pods":110,"extended":{"rdma/hca":8}},"allocatable":{"cpu":63000},"gpus":[{"model":"A100-80GB","memory":85899345920,"sharing":"mig","condition":"draining","until":9,"instances":[{"profile":"3g.40gb","start":4},{"profile":"1g.10gb"}]},{}],"topology":{"zone":"z","block":"b","rack":"r","nvlink_domain":"nv"},"pool":"gpu","capacity_type":"spot","price":2500000,"ready":false,"unschedulable":true}}
+{"node":{"id":0,"name":"n0","labels":{"a":"b","zone":"z"},"taints":[{"key":"k","value":"v","effect":"no_execute"},{"key":"soft"}],"capacity":{"cpu":64000,"memory":1073741824,"ephemeral_storage":5,"pods":110,"extended":{"rdma/hca":8}},"allocatable":{"cpu":63000},"attach_limits":{"ebs.csi":27},"gpus":[{"model":"A100-80GB","memory":85899345920,"sharing":"mig","condition":"draining","until":9,"instances":[{"profile":"3g.40gb","start":4},{"profile":"1g.10gb"}]},{}],"topology":{"zone":"z","block":"b","rack":"r","nvlink_domain":"nv"},"pool":"gpu","capacity_type":"spot","price":2500000,"ready":false,"unschedulable":true}}
 {"node":null}
-{"spec":{"id":0,"spec":{"namespace":"ml","labels":{"app":"x"},"requests":{"cpu":500,"memory":7},"gpu":{"count":1,"milli":500,"mig_profile":"1g.10gb","models":["A100-80GB","H100-80GB"],"memory_min":3},"node_selector":{"zone":"z"},"node_affinity":[{"expressions":[{"key":"a","op":"not_in","values":["c","d"]}]}],"node_affinity_preferred":[{"weight":50,"term":{"expressions":[{"key":"g","op":"gt","values":["4"]}]}}],"tolerations":[{"key":"k","op":"exists","effect":"no_schedule"}],"affinity":[{"selector":[{"key":"app","values":["x"]}],"namespaces":["ml"],"topology_key":"zone","weight":10}],"anti_affinity":[{"selector":[{"key":"app","op":"exists"}],"topology_key":"host"}],"spread":[{"max_skew":2,"topology_key":"zone","hard":false,"selector":[{"key":"app","op":"exists"}]}],"priority":-5}}}
+{"spec":{"id":0,"spec":{"namespace":"ml","labels":{"app":"x"},"requests":{"cpu":500,"memory":7},"gpu":{"count":1,"milli":500,"mig_profile":"1g.10gb","models":["A100-80GB","H100-80GB"],"memory_min":3},"node_selector":{"zone":"z"},"node_affinity":[{"expressions":[{"key":"a","op":"not_in","values":["c","d"]}],"names":[{"values":["n0"]}]}],"node_affinity_preferred":[{"weight":50,"term":{"expressions":[{"key":"g","op":"gt","values":["4"]}]}}],"tolerations":[{"key":"k","op":"exists","effect":"no_schedule"}],"affinity":[{"selector":[{"key":"app","values":["x"]}],"namespaces":["ml"],"topology_key":"zone","weight":10,"every_namespace":true}],"anti_affinity":[{"selector":[{"key":"app","op":"exists"}],"topology_key":"host"}],"spread":[{"max_skew":2,"topology_key":"zone","hard":false,"selector":[{"key":"app","op":"exists"}],"min_domains":3,"honor_affinity":false,"honor_taints":true}],"host_ports":[{"ip":"10.0.0.1","protocol":"UDP","port":53}],"volume_topology":[[{"expressions":[{"key":"zone","values":["z"]}]}]],"volumes":[{"driver":"ebs.csi","handle":"vol-1"}],"exclusive_claims":["ml/data"],"priority":-5,"preempts":false}}}
 {"spec":{"id":1}}
-{"gang":{"id":0,"name":"g","tenant":1,"min_members":2,"max_members":4,"required_level":"rack","preferred_level":"host","profile":"bert","batch_size":128,"submitted":1,"expected":2}}
-{"pod":{"id":0,"name":"p \"0\"\n","spec":0,"gang":0,"tenant":1,"created":3,"binding":{"node":0,"gpus":[{"milli":0,"mig_start":0}]}}}
+{"gang":{"id":0,"name":"g","tenant":1,"min_members":2,"max_members":4,"required_level":"rack","preferred_level":"host","required_key":"example.com/rack","profile":"bert","batch_size":128,"gradients":6,"step":4,"submitted":1,"expected":2,"disrupted_whole":true}}
+{"pod":{"id":0,"name":"p \"0\"\n","spec":0,"gang":0,"tenant":1,"created":3,"binding":{"node":0,"gpus":[{"milli":0,"mig_start":0}]},"started":4,"terminating":true,"do_not_disrupt":true}}
 {"pod":null}
 {"pod":{"id":2,"spec":1}}
+{"budget":{"id":0,"name":"pdb","namespace":"ml","selector":[{"key":"app","op":"exists"}],"allowed":2}}
+{"budget":null}
 )";
 
 TEST(File, GoldenLinesOfASnapshot) {
   const std::string bytes = file_of(full_snapshot());
   EXPECT_EQ(text_of(bytes), with_end(full_lines));
   EXPECT_EQ(bytes.substr(4, 4), std::string("\x14\0\0\0", 4));
-  EXPECT_EQ(bytes.substr(8, 20), "plimsoll snapshot 1\n");
+  EXPECT_EQ(bytes.substr(8, 20), "plimsoll snapshot 2\n");
   EXPECT_EQ(decode(SnapshotDecoder("f"), bytes), Result<Snapshot>(full_snapshot()));
 }
 
@@ -293,25 +304,25 @@ TEST(File, HeadersThatAreRefused) {
       {"abc", none},
       {good.substr(0, 4) + std::string("\xff\xff\xff\x7f", 4) + good.substr(8), none},
       {frame_with_header("hello 1\n"), none},
-      {frame_with_header("plimsoll snapshot 1 "), none},
-      {frame_with_header("plimsoll snapshot 2\n"),
-       "f: version 2 is newer than this plimsoll understands (1); read it with the plimsoll that "
+      {frame_with_header("plimsoll snapshot 2 "), none},
+      {frame_with_header("plimsoll snapshot 3\n"),
+       "f: version 3 is newer than this plimsoll understands (2); read it with the plimsoll that "
        "wrote it, or a newer one"},
       {frame_with_header("plimsoll parade 12\n"),
-       "f: version 12 is newer than this plimsoll understands (1); read it with the plimsoll that "
+       "f: version 12 is newer than this plimsoll understands (2); read it with the plimsoll that "
        "wrote it, or a newer one"},
-      {frame_with_header("plimsoll plan 1\n"), "f: found a plan, expected a snapshot"},
+      {frame_with_header("plimsoll plan 2\n"), "f: found a plan, expected a snapshot"},
       {file_of(Plan{}), "f: found a plan, expected a snapshot"},
-      {frame_with_header("plimsoll parade 1\n"),
-       "f: header: found \"plimsoll parade 1\", expected \"plimsoll snapshot 1\""},
+      {frame_with_header("plimsoll parade 2\n"),
+       "f: header: found \"plimsoll parade 2\", expected \"plimsoll snapshot 2\""},
       {frame_with_header("plimsoll snapshot 0\n"),
-       "f: header: found \"plimsoll snapshot 0\", expected \"plimsoll snapshot 1\""},
+       "f: header: found \"plimsoll snapshot 0\", expected \"plimsoll snapshot 2\""},
       {frame_with_header("plimsoll snapshot\n"),
-       "f: header: found \"plimsoll snapshot\", expected \"plimsoll snapshot 1\""},
-      {frame_with_header("plimsoll snapshot 1x\n"),
-       "f: header: found \"plimsoll snapshot 1x\", expected \"plimsoll snapshot 1\""},
+       "f: header: found \"plimsoll snapshot\", expected \"plimsoll snapshot 2\""},
+      {frame_with_header("plimsoll snapshot 2x\n"),
+       "f: header: found \"plimsoll snapshot 2x\", expected \"plimsoll snapshot 2\""},
       {frame_with_header("plimsoll snapshot 99999999999\n"),
-       "f: header: found \"plimsoll snapshot 99999999999\", expected \"plimsoll snapshot 1\""},
+       "f: header: found \"plimsoll snapshot 99999999999\", expected \"plimsoll snapshot 2\""},
       {good + "x", "f: found bytes after the end, expected none"},
       {good + good, "f: found bytes after the end, expected none"},
   };
@@ -389,9 +400,11 @@ TEST(File, LinesThatAreRefused) {
       {{head, R"({"node":null,"pod":null})"},
        "f:2: found \"{\"node\":null,\"pod\":null}\", expected an object of one record"},
       {{head, R"({"widget":{}})"},
-       "f:2: found record \"widget\", expected one of snapshot, tenant, node, spec, gang, pod"},
+       "f:2: found record \"widget\", expected one of snapshot, tenant, node, spec, gang, pod, "
+       "budget"},
       {{head, R"({"action":{}})"},
-       "f:2: found record \"action\", expected one of snapshot, tenant, node, spec, gang, pod"},
+       "f:2: found record \"action\", expected one of snapshot, tenant, node, spec, gang, pod, "
+       "budget"},
       {{node}, "f:1: node: expected the snapshot record before it"},
       {{head, head}, "f:2: snapshot: found a second one, expected one"},
       {{R"({"snapshot":{"now":"5"}})"},
@@ -457,7 +470,8 @@ TEST(File, LinesThatAreRefused) {
        "f:2: spec.spec: found an unknown member \"name_space\", expected one of namespace, labels, "
        "requests, gpu, node_selector, node_affinity, node_affinity_preferred, tolerations, "
        "affinity, "
-       "anti_affinity, spread, priority"},
+       "anti_affinity, spread, host_ports, volume_topology, volumes, "
+       "exclusive_claims, priority, preempts"},
       {{head, R"({"pod":{"id":0}})"},
        "f: pods[0]: spec: found none, expected the id of one that exists"},
       {{head, node, spec, R"({"pod":{"id":0,"spec":0,"binding":{"node":0}}})"},
@@ -504,9 +518,9 @@ TEST(File, PlansThatAreRefused) {
        "f:2: action.kind.decline.gang: found none, expected an id"},
       {{head, R"({"action":{"kind":{}}})"},
        "f:2: action.kind: found an object, expected an object of one of bind, evict, refuse, "
-       "decline"},
+       "decline, nominate"},
       {{head, R"({"action":{"kind":{"nuke":{"pod":0}}}})"},
-       "f:2: action.kind: found \"nuke\", expected one of bind, evict, refuse, decline"},
+       "f:2: action.kind: found \"nuke\", expected one of bind, evict, refuse, decline, nominate"},
       {{head, R"({"action":{"kind":{"evict":{"pod":0}},"after":[0]}})"},
        "f:2: action.after: found 0, expected the index of an action before 0"},
       {{head, R"({"action":{"kind":{"evict":{"pod":0}},"after":[-1]}})"},
@@ -534,7 +548,7 @@ TEST(File, JournalsThatAreRefused) {
       {{head, delta}, "f:2: found no snapshot record, expected one"},
       {{head, snapshot, R"({"action":{}})"},
        "f:3: found record \"action\", expected one of journal, snapshot, tenant, node, spec, gang, "
-       "pod, delta"},
+       "pod, budget, delta"},
       {{head, snapshot, delta, R"({"node":null})"},
        "f:4: node: expected it before the first delta"},
       {{head, snapshot, R"({"delta":{"at":4}})"},

@@ -10,5 +10,6 @@ using PodId = Id<struct PodTag>;
 using SpecId = Id<struct SpecTag>;
 using GangId = Id<struct GangTag>;
 using TenantId = Id<struct TenantTag>;
+using BudgetId = Id<struct BudgetTag>;
 
 }  // namespace plimsoll

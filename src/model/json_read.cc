@@ -322,6 +322,7 @@ template Result<Node> JsonLine::read() const;
 template Result<SpecAdded> JsonLine::read() const;
 template Result<Gang> JsonLine::read() const;
 template Result<Pod> JsonLine::read() const;
+template Result<DisruptionBudget> JsonLine::read() const;
 template Result<Action> JsonLine::read() const;
 template Result<TimedDelta> JsonLine::read() const;
 

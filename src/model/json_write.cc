@@ -164,6 +164,7 @@ template std::string to_line(std::string_view, const Node&);
 template std::string to_line(std::string_view, const SpecAdded&);
 template std::string to_line(std::string_view, const Gang&);
 template std::string to_line(std::string_view, const Pod&);
+template std::string to_line(std::string_view, const DisruptionBudget&);
 template std::string to_line(std::string_view, const Action&);
 template std::string to_line(std::string_view, const TimedDelta&);
 

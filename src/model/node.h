@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/gpu.h"
@@ -45,6 +46,8 @@ struct Node {
   std::vector<Taint> taints;
   Resources capacity;
   Resources allocatable;
+  // How many distinct volumes each driver attaches at most; sorted by driver, drivers unique.
+  std::vector<std::pair<std::string, std::int64_t>> attach_limits;
   std::vector<Gpu> gpus;
   TopologyPath topology;
   std::string pool;

@@ -50,6 +50,17 @@ std::string phrase(RefusalCode code, const std::string& detail) {
     case RefusalCode::gang_topology:
       return fmt::format("node(s) were not in one{} domain with room for the whole gang",
                          of_detail);
+    case RefusalCode::host_port:
+      return "node(s) didn't have free ports for the requested pod ports";
+    case RefusalCode::volume_topology:
+      return "node(s) had volume node affinity conflict";
+    case RefusalCode::volume_limit:
+      return "node(s) exceed max volume count";
+    case RefusalCode::claim_in_use:
+      return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod "
+             "access mode";
+    case RefusalCode::reserved:
+      return "node(s) were kept for a pod whose victims are leaving";
   }
   return "node(s) were refused for an unknown reason";
 }
@@ -97,6 +108,13 @@ std::string to_string(const Reason& reason) {
       return "preempted by a pod of higher priority";
     case ReasonCode::node_failed:
       return "its node failed";
+    case ReasonCode::preempting:
+      return "waits for the pods that it preempted to leave their node";
+    case ReasonCode::gang_incomplete:
+      return fmt::format("waits for {} more member{} of its gang to exist", reason.missing,
+                         reason.missing == 1 ? "" : "s");
+    case ReasonCode::bind_failed:
+      return "the API server refused the binding; it is tried again";
   }
   return "unknown reason";
 }

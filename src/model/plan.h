@@ -34,6 +34,11 @@ enum class RefusalCode : std::uint8_t {
   pod_anti_affinity,
   topology_spread,
   gang_topology,  // enough room, not within one required domain
+  host_port,
+  volume_topology,  // a bound volume cannot be reached from there
+  volume_limit,     // its driver attaches no more volumes there
+  claim_in_use,     // another pod uses a claim that takes one pod
+  reserved,         // kept for a pod that waits for its victims to go
 };
 
 // "`nodes` nodes refused for `code`"; `detail` names the taint ("key: value"), the extended
@@ -59,6 +64,9 @@ enum class ReasonCode : std::uint8_t {
   behind_in_queue,    // the queue's order keeps it back
   preempted,
   node_failed,
+  preempting,       // it will fit on `node` once its victims are gone
+  gang_incomplete,  // `missing` more members must exist before any is placed
+  bind_failed,      // the world refused the binding
 };
 
 struct Reason {
@@ -68,6 +76,8 @@ struct Reason {
   std::vector<Refusal> refusals;
   std::int32_t nodes_total = 0;
   Time until;
+  NodeId node;
+  std::int32_t missing = 0;
 
   friend bool operator==(const Reason&, const Reason&) = default;
 };
@@ -104,7 +114,13 @@ struct Decline {
   Time until;
   friend bool operator==(const Decline&, const Decline&) = default;
 };
-using ActionKind = std::variant<Bind, Evict, Refuse, Decline>;
+// The pod waits for its victims to leave `node`, which is kept for it.
+struct Nominate {
+  PodId pod;
+  NodeId node;
+  friend bool operator==(const Nominate&, const Nominate&) = default;
+};
+using ActionKind = std::variant<Bind, Evict, Refuse, Decline, Nominate>;
 
 struct Alternative {
   NodeId node;

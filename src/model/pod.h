@@ -28,9 +28,11 @@ struct Toleration {
 
 bool tolerates(const Toleration& toleration, const Taint& taint);
 
-// All expressions must hold for the term to hold; an empty term matches no node, as in Kubernetes.
+// All expressions and names must hold for the term to hold; an empty term matches no node, as in
+// Kubernetes.
 struct NodeSelectorTerm {
   std::vector<Requirement> expressions;
+  std::vector<Requirement> names;  // matchFields: about the node's own name; the key is not read
 
   friend bool operator==(const NodeSelectorTerm&, const NodeSelectorTerm&) = default;
 };
@@ -43,12 +45,14 @@ struct WeightedNodeTerm {
 };
 
 // "Beside (or, as anti-affinity, apart from) pods that match `selector`, within one domain of
-// `topology_key`". Empty `namespaces`: the pod's own.
+// `topology_key`". Empty `namespaces`: the pod's own. A namespace selector is resolved by the
+// world.
 struct PodAffinityTerm {
   LabelSelector selector;
   std::vector<std::string> namespaces;
   std::string topology_key;
   std::int32_t weight = 0;  // 0: required; 1 to 100: preferred
+  bool every_namespace = false;
 
   friend bool operator==(const PodAffinityTerm&, const PodAffinityTerm&) = default;
 };
@@ -58,8 +62,28 @@ struct TopologySpread {
   std::string topology_key;
   bool hard = true;  // DoNotSchedule; else ScheduleAnyway
   LabelSelector selector;
+  std::int32_t min_domains = 1;  // with fewer domains, the least count is taken as 0
+  bool honor_affinity = true;    // only domains that the pod's selector and affinity let it into
+  bool honor_taints = false;     // only domains whose taints the pod tolerates
 
   friend bool operator==(const TopologySpread&, const TopologySpread&) = default;
+};
+
+// A port of the node's own that the pod takes. "0.0.0.0" stands for every address.
+struct HostPort {
+  std::string ip = "0.0.0.0";
+  std::string protocol = "TCP";
+  std::int32_t port = 0;
+
+  friend auto operator<=>(const HostPort&, const HostPort&) = default;
+};
+
+// A volume that `driver` attaches to the node; pods on one node that use one handle share it.
+struct AttachedVolume {
+  std::string driver;
+  std::string handle;
+
+  friend auto operator<=>(const AttachedVolume&, const AttachedVolume&) = default;
 };
 
 // Everything about a pod that placement looks at. A world gives equal specs one SpecId.
@@ -75,7 +99,14 @@ struct PodSpec {
   std::vector<PodAffinityTerm> affinity;
   std::vector<PodAffinityTerm> anti_affinity;
   std::vector<TopologySpread> spread;
+  std::vector<HostPort> host_ports;  // sorted, unique
+  // What its bound volumes ask of the node: of each list, one term must hold.
+  std::vector<std::vector<NodeSelectorTerm>> volume_topology;
+  std::vector<AttachedVolume> volumes;  // sorted, unique
+  // Claims ("namespace/name") that one pod of the whole cluster may use at a time; sorted, unique.
+  std::vector<std::string> exclusive_claims;
   std::int32_t priority = 0;
+  bool preempts = true;  // may take room from pods of lower priority
 
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
@@ -101,6 +132,9 @@ struct Pod {
   TenantId tenant;  // none: nobody's
   Time created;
   std::optional<Binding> binding;  // none: pending
+  Time started;                    // when its node began to run it; 0: not yet
+  bool terminating = false;        // it goes, and holds its room until it is gone
+  bool do_not_disrupt = false;     // its owner asks that it be left alone
 
   friend bool operator==(const Pod&, const Pod&) = default;
 };

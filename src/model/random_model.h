@@ -97,6 +97,13 @@ void fill(Random& random, T& object) {
   std::apply([&](auto&... member) { (fill(random, member), ...); }, Fields<T>::tie(object));
 }
 
+template <typename T>
+void sort_once(std::vector<T>& items) {
+  std::ranges::sort(items);
+  const auto twins = std::ranges::unique(items);
+  items.erase(twins.begin(), twins.end());
+}
+
 // Amounts that validate() accepts.
 inline void fill(Random& random, Resources& resources) {
   constexpr std::int64_t amount_max = std::int64_t{1} << 50;
@@ -160,9 +167,18 @@ inline Snapshot random_snapshot(Random& random, std::uint32_t size) {
     weigh(spec.node_affinity_preferred);
     weigh(spec.affinity);
     weigh(spec.anti_affinity);
+    sort_once(spec.host_ports);
+    sort_once(spec.volumes);
+    sort_once(spec.exclusive_claims);
     for (TopologySpread& spread : spec.spread) {
       spread.max_skew = 1 + static_cast<std::int32_t>(random.below(5));
+      spread.min_domains = 1 + static_cast<std::int32_t>(random.below(3));
     }
+  }
+  s.budgets.resize(random.below(3));
+  for (std::uint32_t i = 0; i < s.budgets.size(); ++i) {
+    fill(random, s.budgets[i]);
+    s.budgets[i].id = BudgetId(i);
   }
   s.gangs.resize(random.below(4));
   for (std::uint32_t i = 0; i < s.gangs.size(); ++i) {

@@ -113,6 +113,42 @@ struct Apply {
     return {};
   }
 
+  Result<void> operator()(const PodChanged& delta) const {
+    const Pod& pod = delta.pod;
+    if (!known(snapshot.pods, pod.id)) {
+      return unknown("PodChanged", "pod", pod.id);
+    }
+    const auto where = [&] { return fmt::format("PodChanged: pod {}", pod.id.value()); };
+    if (pod.binding != snapshot.pods[pod.id.index()].binding) {
+      return bad_input(
+          fmt::format("{}: binding: found another one, expected it as it was", where()));
+    }
+    TRY_VOID(check_pod(snapshot, pod, where));
+    snapshot.pods[pod.id.index()] = pod;
+    return {};
+  }
+
+  Result<void> operator()(const BindFailed& delta) const {
+    if (!known(snapshot.pods, delta.pod)) {
+      return unknown("BindFailed", "pod", delta.pod);
+    }
+    return {};
+  }
+
+  Result<void> operator()(const BudgetUpserted& delta) const {
+    TRY_VOID(reserve_slot(snapshot.budgets, delta.budget.id, "BudgetUpserted", "budget"));
+    snapshot.budgets[delta.budget.id.index()] = delta.budget;
+    return {};
+  }
+
+  Result<void> operator()(const BudgetRemoved& delta) const {
+    if (!known(snapshot.budgets, delta.budget)) {
+      return unknown("BudgetRemoved", "budget", delta.budget);
+    }
+    snapshot.budgets[delta.budget.index()] = DisruptionBudget{};
+    return {};
+  }
+
   Result<void> operator()(const GangUpserted& delta) const {
     const Gang& gang = delta.gang;
     if (gang.tenant.valid() && !known(snapshot.tenants, gang.tenant)) {

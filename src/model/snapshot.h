@@ -5,10 +5,12 @@
 // equals one rebuilt from the Snapshot that the same Deltas lead to.
 #pragma once
 
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
+#include "model/budget.h"
 #include "model/gang.h"
 #include "model/node.h"
 #include "model/pod.h"
@@ -23,6 +25,7 @@ struct Snapshot {
   std::vector<Pod> pods;
   std::vector<Gang> gangs;
   std::vector<Tenant> tenants;
+  std::vector<DisruptionBudget> budgets;
 
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
@@ -56,6 +59,17 @@ struct PodRemoved {
   PodId pod;
   friend bool operator==(const PodRemoved&, const PodRemoved&) = default;
 };
+// Replaced in place: its spec, gang, times or state. Its binding is as it was.
+struct PodChanged {
+  Pod pod;
+  friend bool operator==(const PodChanged&, const PodChanged&) = default;
+};
+// A Bind that the world had taken on did not happen; the pod is pending, as it was before.
+struct BindFailed {
+  PodId pod;
+  std::string why;
+  friend bool operator==(const BindFailed&, const BindFailed&) = default;
+};
 struct GangUpserted {
   Gang gang;
   friend bool operator==(const GangUpserted&, const GangUpserted&) = default;
@@ -64,8 +78,17 @@ struct GangRemoved {
   GangId gang;
   friend bool operator==(const GangRemoved&, const GangRemoved&) = default;
 };
-using Delta = std::variant<NodeUpserted, NodeRemoved, SpecAdded, PodAdded, PodBound, PodRemoved,
-                           GangUpserted, GangRemoved>;
+struct BudgetUpserted {
+  DisruptionBudget budget;
+  friend bool operator==(const BudgetUpserted&, const BudgetUpserted&) = default;
+};
+struct BudgetRemoved {
+  BudgetId budget;
+  friend bool operator==(const BudgetRemoved&, const BudgetRemoved&) = default;
+};
+using Delta =
+    std::variant<NodeUpserted, NodeRemoved, SpecAdded, PodAdded, PodBound, PodRemoved, GangUpserted,
+                 GangRemoved, PodChanged, BindFailed, BudgetUpserted, BudgetRemoved>;
 
 // Carries `delta` out on `snapshot`. Errors, and then nothing changed: an id that is unknown, taken
 // or past the next free one; a pod that is already bound; what others still refer to. O(what

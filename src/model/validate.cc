@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string_view>
 
@@ -66,6 +67,15 @@ Result<void> sorted_by_name(const std::vector<std::pair<std::string, V>>& items,
   return {};
 }
 
+template <typename T>
+Result<void> sorted_once(const std::vector<T>& items, std::string_view field, const Where& where) {
+  if (std::ranges::adjacent_find(items, std::greater_equal<>()) == items.end()) {
+    return {};
+  }
+  return bad_input(fmt::format(
+      "{}: {}: found them out of order or twice, expected them sorted, once", where(), field));
+}
+
 // Percentages of an amount, and sums over thousands of pods, fit an int64.
 constexpr std::int64_t amount_max = std::int64_t{1} << 50;
 
@@ -104,6 +114,10 @@ Result<void> check_node(const Node& node, const Where& where) {
   TRY_VOID(sorted_by_name(node.labels, "labels", where));
   TRY_VOID(check_resources(node.capacity, "capacity", where));
   TRY_VOID(check_resources(node.allocatable, "allocatable", where));
+  TRY_VOID(sorted_by_name(node.attach_limits, "attach_limits", where));
+  for (const auto& [driver, limit] : node.attach_limits) {
+    TRY_VOID(within(limit, {}, "attach_limits", where));
+  }
   TRY_VOID(within(node.price.value(), {}, "price", where));
   for (const Gpu& gpu : node.gpus) {
     TRY_VOID(within(gpu.memory.value(), {}, "gpus: memory", where));
@@ -140,7 +154,11 @@ Result<void> check_spec(const PodSpec& spec, const Where& where) {
   }
   for (const auto& spread : spec.spread) {
     TRY_VOID(within(spread.max_skew, {1}, "spread: max_skew", where));
+    TRY_VOID(within(spread.min_domains, {1}, "spread: min_domains", where));
   }
+  TRY_VOID(sorted_once(spec.host_ports, "host_ports", where));
+  TRY_VOID(sorted_once(spec.volumes, "volumes", where));
+  TRY_VOID(sorted_once(spec.exclusive_claims, "exclusive_claims", where));
   return {};
 }
 
@@ -149,6 +167,8 @@ Result<void> check_gang(const Snapshot& snapshot, const Gang& gang, const Where&
   TRY_VOID(within(gang.min_members, {1}, "min_members", where));
   TRY_VOID(within(gang.max_members, {gang.min_members}, "max_members", where));
   TRY_VOID(within(gang.batch_size, {}, "batch_size", where));
+  TRY_VOID(within(gang.gradients.value(), {}, "gradients", where));
+  TRY_VOID(within(gang.step.value(), {}, "step", where));
   return within(gang.expected.value(), {}, "expected", where);
 }
 
@@ -273,6 +293,10 @@ Result<void> validate(const Snapshot& snapshot) {
   TRY_VOID(each(snapshot.pods, "pods", [&](const Pod& pod, const Where& where) {
     return check_pod(snapshot, pod, where);
   }));
+  TRY_VOID(
+      each(snapshot.budgets, "budgets", [](const DisruptionBudget& budget, const Where& where) {
+        return within(budget.allowed, {}, "allowed", where);
+      }));
   return check_gpu_sums(snapshot);
 }
 

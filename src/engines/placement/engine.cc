@@ -256,6 +256,30 @@ Result<void> Engine::apply(const model::Delta& delta) {
       entry = PodEntry{};
       return {};
     }
+    Result<void> operator()(const model::PodChanged& d) const {
+      PodEntry& entry = s.pod(d.pod.id);
+      if (!entry.present) {
+        return failed(fmt::format("pod {}: changed, but unknown", d.pod.name));
+      }
+      if (entry.bound && entry.spec != d.pod.spec) {
+        s.give(entry);
+        entry.spec = d.pod.spec;
+        s.take(entry);
+      }
+      entry.spec = d.pod.spec;
+      return {};
+    }
+    Result<void> operator()(const model::BindFailed& d) const {
+      PodEntry& entry = s.pod(d.pod);
+      if (entry.bound && !entry.confirmed) {
+        s.give(entry);
+        entry.bound = false;
+        entry.binding = {};
+      }
+      return {};
+    }
+    Result<void> operator()(const model::BudgetUpserted&) const { return {}; }
+    Result<void> operator()(const model::BudgetRemoved&) const { return {}; }
     Result<void> operator()(const model::GangUpserted&) const { return {}; }
     Result<void> operator()(const model::GangRemoved&) const { return {}; }
   };
