@@ -6,17 +6,17 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "tests/cluster/command.h"
+#include "tests/cluster/eventually.h"
 #include "tests/cluster/fixture.h"
 
 namespace plimsoll::cluster {
@@ -24,8 +24,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-
-constexpr auto wait_max = std::chrono::seconds(60);
 
 bool exists(pid_t pid) { return ::kill(pid, 0) == 0; }
 
@@ -38,18 +36,6 @@ bool ended(pid_t pid) {
     }
   }
   return !exists(pid);
-}
-
-template <typename Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + wait_max;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return true;
 }
 
 struct Said {
@@ -148,7 +134,7 @@ TEST(Cluster, SchedulesRunsDiesAndComesBack) {
 }
 
 TEST(Cluster, EndsWithTheTestThatStartedIt) {
-  const std::string up = PLIMSOLL_CLUSTER_SCRIPTS "/up --no-kwok --while-pid $$ ";
+  const std::string up = script("up") + " --no-kwok --while-pid $$";
   // The owner is a shell that dies while the control plane runs.
   const Said said = shell("sh -c '" + up + "; kill -9 $$'");
   ASSERT_THAT(said.text, HasSubstr("/kubeconfig")) << said.text;
@@ -158,7 +144,6 @@ TEST(Cluster, EndsWithTheTestThatStartedIt) {
 }
 
 TEST(Cluster, BadCallsGetOneLine) {
-  const std::string scripts = PLIMSOLL_CLUSTER_SCRIPTS;
   std::string pattern = std::filesystem::temp_directory_path() / "plimsoll_cluster.XXXXXX";
   ASSERT_NE(mkdtemp(pattern.data()), nullptr);
   std::ofstream(pattern + "/kept") << "kept";
@@ -177,7 +162,7 @@ TEST(Cluster, BadCallsGetOneLine) {
       {"restart " + pattern + " kwok", 1, "found no control plane"},
   };
   for (const auto& bad : cases) {
-    const Said said = shell(scripts + "/" + bad.command);
+    const Said said = shell(script(bad.command));
     EXPECT_EQ(said.status, bad.status) << bad.command;
     EXPECT_THAT(said.text, HasSubstr(bad.says)) << bad.command;
   }

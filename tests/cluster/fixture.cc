@@ -1,9 +1,7 @@
 #include "tests/cluster/fixture.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -16,45 +14,15 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include "tests/cluster/command.h"
 
 namespace plimsoll::cluster {
 namespace {
 
 constexpr auto end_wait_max = std::chrono::seconds(10);
 constexpr auto poll_wait = std::chrono::milliseconds(5);
-
-std::string shell_word(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return out + "'";
-}
-
-// What the command writes, errors too; an error with the same where it fails.
-Result<std::string> output_of(const std::vector<std::string>& command, const std::string& input) {
-  std::string line;
-  for (const std::string& word : command) {
-    line += shell_word(word) + " ";
-  }
-  line += fmt::format("<{} 2>&1", shell_word(input));
-  FILE* pipe = popen(line.c_str(), "re");
-  if (pipe == nullptr) {
-    return failed(fmt::format("{}: cannot be started", command.front()));
-  }
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (std::size_t size = 0; (size = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
-    text.append(buffer.data(), size);
-  }
-  const int status = pclose(pipe);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    return failed(fmt::format("{}: {}", fmt::join(command, " "), text));
-  }
-  return text;
-}
 
 std::string read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -104,10 +72,6 @@ std::uint64_t resident_bytes_max(pid_t pid) {
   return 0;
 }
 
-std::string script(std::string_view name) {
-  return fmt::format("{}/{}", PLIMSOLL_CLUSTER_SCRIPTS, name);
-}
-
 }  // namespace
 
 Result<ControlPlane> ControlPlane::start(const ControlPlaneOptions& options) {
@@ -128,7 +92,7 @@ Result<ControlPlane> ControlPlane::start(const ControlPlaneOptions& options) {
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
 
   // The path is the last line; what a build of the binaries says comes before it.
-  std::string said = TRY(output_of(command, "/dev/null"));
+  std::string said = TRY(output_of(command));
   said.erase(said.find_last_not_of('\n') + 1);
   ControlPlane plane;
   plane.folder_ = std::filesystem::path(said.substr(said.find_last_of('\n') + 1)).parent_path();
@@ -175,7 +139,7 @@ Result<void> ControlPlane::down() {
     return {};
   }
   const std::filesystem::path folder = std::exchange(folder_, {});
-  TRY_VOID(output_of({script("down"), folder}, "/dev/null"));
+  TRY_VOID(output_of({script("down"), folder}));
   return {};
 }
 
@@ -265,7 +229,7 @@ Result<void> ControlPlane::stop(std::string_view component) { return signal(comp
 Result<void> ControlPlane::go_on(std::string_view component) { return signal(component, SIGCONT); }
 
 Result<void> ControlPlane::restart(std::string_view component) {
-  TRY_VOID(output_of({script("restart"), folder_, std::string(component)}, "/dev/null"));
+  TRY_VOID(output_of({script("restart"), folder_, std::string(component)}));
   return {};
 }
 
