@@ -18,7 +18,8 @@ namespace plimsoll::kube {
 struct ApiError {
   enum class Kind : std::uint8_t {
     status,       // the server answered with an HTTP status that is not 2xx
-    unreachable,  // no connection, or it broke: whether the server acted is unknown
+    refused,      // no connection could be made: the server has not acted
+    broken,       // the connection broke: whether the server acted is unknown
     untrusted,    // TLS: the server's certificate, or ours, was refused
     deadline,     // no answer in time, or a silent stream
     credentials,  // no token or certificate could be had
