@@ -150,6 +150,10 @@ void Client::Io::loop() {
 }
 
 int Client::Io::wait_ms() const {
+  if (!plugin_runs_ &&
+      (!urgent_.empty() || (!waiting_.empty() && in_flight_ < options.in_flight_max))) {
+    return 0;  // a request that was begun last ended at once, and made room for another
+  }
   Clock::time_point until = Clock::time_point::max();
   if (curl_timer_) {
     until = *curl_timer_;
