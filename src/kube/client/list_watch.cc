@@ -274,12 +274,12 @@ bool Reflector::State::on_event(const WatchEvent& event) {
   } else {
     version_ = *version;
   }
+  update([](ReflectorStatus& status) { ++status.events; });
   if (event.type == WatchEventType::deleted) {
     sink_.removed(event.object);
   } else {
     sink_.upserted(event.object);
   }
-  update([](ReflectorStatus& status) { ++status.events; });
   return true;
 }
 
