@@ -12,7 +12,11 @@ auto position(const Labels& labels, std::string_view key) {
                           [](const auto& label, std::string_view k) { return label.first < k; });
 }
 
+// A sign may lead, as in Go's strconv.ParseInt.
 std::optional<std::int64_t> parse_integer(std::string_view text) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') {
+    text.remove_prefix(1);
+  }
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {

@@ -53,12 +53,12 @@ std::string phrase(RefusalCode code, const std::string& detail) {
     case RefusalCode::host_port:
       return "node(s) didn't have free ports for the requested pod ports";
     case RefusalCode::volume_topology:
-      return "node(s) had volume node affinity conflict";
+      return "node(s) didn't match PersistentVolume's node affinity";
     case RefusalCode::volume_limit:
       return "node(s) exceed max volume count";
     case RefusalCode::claim_in_use:
-      return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod "
-             "access mode";
+      return "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode "
+             "already in-use by another pod";
     case RefusalCode::reserved:
       return "node(s) were kept for a pod whose victims are leaving";
   }

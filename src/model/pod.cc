@@ -5,11 +5,34 @@
 namespace plimsoll::model {
 namespace {
 
-bool holds(const NodeSelectorTerm& term, const Node& node) {
-  return !term.expressions.empty() && matches(term.expressions, node.labels);
+bool names(const Requirement& requirement, const std::string& name) {
+  const bool listed = std::ranges::count(requirement.values, name) > 0;
+  switch (requirement.op) {
+    case SelectorOperator::in:
+      return listed;
+    case SelectorOperator::not_in:
+      return !listed;
+    case SelectorOperator::exists:
+      return true;
+    case SelectorOperator::does_not_exist:
+    case SelectorOperator::gt:
+    case SelectorOperator::lt:
+      return false;
+  }
+  return false;
+}
+
+bool tolerated(const PodSpec& spec, const Taint& taint) {
+  return std::ranges::any_of(spec.tolerations, [&](const auto& t) { return tolerates(t, taint); });
 }
 
 }  // namespace
+
+bool holds(const NodeSelectorTerm& term, const Node& node) {
+  return !(term.expressions.empty() && term.names.empty()) &&
+         matches(term.expressions, node.labels) &&
+         std::ranges::all_of(term.names, [&](const auto& r) { return names(r, node.name); });
+}
 
 bool tolerates(const Toleration& toleration, const Taint& taint) {
   if (toleration.effect && *toleration.effect != taint.effect) {
@@ -18,10 +41,7 @@ bool tolerates(const Toleration& toleration, const Taint& taint) {
   if (!toleration.key.empty() && toleration.key != taint.key) {
     return false;
   }
-  if (toleration.op == TolerationOperator::exists) {
-    return true;
-  }
-  return !toleration.key.empty() && toleration.value == taint.value;
+  return toleration.op == TolerationOperator::exists || toleration.value == taint.value;
 }
 
 bool selects(const PodSpec& spec, const Node& node) {
@@ -34,11 +54,19 @@ bool selects(const PodSpec& spec, const Node& node) {
                                           [&](const auto& term) { return holds(term, node); }));
 }
 
+bool volumes_reach(const PodSpec& spec, const Node& node) {
+  return std::ranges::all_of(spec.volume_topology, [&](const auto& terms) {
+    return std::ranges::any_of(terms, [&](const auto& term) { return holds(term, node); });
+  });
+}
+
+bool tolerates_cordon(const PodSpec& spec) {
+  return tolerated(spec, {.key = "node.kubernetes.io/unschedulable"});
+}
+
 const Taint* untolerated_taint(const PodSpec& spec, const Node& node) {
   for (const Taint& taint : node.taints) {
-    const bool hard = taint.effect != TaintEffect::prefer_no_schedule;
-    if (hard && std::ranges::none_of(spec.tolerations,
-                                     [&](const auto& t) { return tolerates(t, taint); })) {
+    if (taint.effect != TaintEffect::prefer_no_schedule && !tolerated(spec, taint)) {
       return &taint;
     }
   }

@@ -37,6 +37,8 @@ struct NodeSelectorTerm {
   friend bool operator==(const NodeSelectorTerm&, const NodeSelectorTerm&) = default;
 };
 
+bool holds(const NodeSelectorTerm& term, const Node& node);
+
 struct WeightedNodeTerm {
   std::int32_t weight = 1;  // 1 to 100
   NodeSelectorTerm term;
@@ -113,6 +115,10 @@ struct PodSpec {
 
 // The labels, affinity and node selector of `spec` against a node, taints and resources apart.
 bool selects(const PodSpec& spec, const Node& node);
+// Whether the bound volumes of `spec` can be reached from `node`.
+bool volumes_reach(const PodSpec& spec, const Node& node);
+// Whether `spec` may go to a cordoned node, as kube-scheduler's NodeUnschedulable reads it.
+bool tolerates_cordon(const PodSpec& spec);
 // The first taint of `node` that keeps `spec` off it (NoSchedule or NoExecute), or null.
 const Taint* untolerated_taint(const PodSpec& spec, const Node& node);
 

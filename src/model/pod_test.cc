@@ -60,7 +60,8 @@ TEST(Toleration, AsKubernetesReadsThem) {
       {{"dedicated", Op::equal, "inference", {}}, false},
       {{"dedicated", Op::exists, "", {}}, true},
       {{"", Op::exists, "", {}}, true},
-      {{"", Op::equal, "training", {}}, false},  // an empty key needs `exists`
+      {{"", Op::equal, "training", {}}, true},  // no API server lets it in; read as kube-scheduler
+      {{"", Op::equal, "inference", {}}, false},
       {{"other", Op::exists, "", {}}, false},
       {{"dedicated", Op::exists, "", TaintEffect::no_execute}, false},
       {{"dedicated", Op::exists, "", TaintEffect::no_schedule}, true},
@@ -94,6 +95,47 @@ TEST(PodSpec, SelectorAndAffinityMustBothHold) {
   EXPECT_TRUE(selects(spec, node));
   spec.node_affinity = {{}};  // an empty term matches no node
   EXPECT_FALSE(selects(spec, node));
+}
+
+TEST(PodSpec, ATermMayNameNodes) {
+  Node node;
+  node.name = "n1";
+  node.labels = {{"pool", "a"}};
+  const auto term = [](SelectorOperator op, const char* name) {
+    return NodeSelectorTerm{.expressions = {}, .names = {{"metadata.name", op, {name}}}};
+  };
+  EXPECT_TRUE(holds(term(SelectorOperator::in, "n1"), node));
+  EXPECT_FALSE(holds(term(SelectorOperator::in, "n2"), node));
+  EXPECT_FALSE(holds(term(SelectorOperator::not_in, "n1"), node));
+  EXPECT_TRUE(holds(term(SelectorOperator::not_in, "n2"), node));
+  NodeSelectorTerm both = term(SelectorOperator::in, "n1");
+  both.expressions = {{"pool", SelectorOperator::in, {"b"}}};
+  EXPECT_FALSE(holds(both, node));
+  both.expressions.front().values = {"a"};
+  EXPECT_TRUE(holds(both, node));
+}
+
+TEST(PodSpec, OfEachListOfVolumeTopologyOneTermMustHold) {
+  Node node;
+  node.labels = {{"zone", "z1"}};
+  const NodeSelectorTerm here = {{{"zone", SelectorOperator::in, {"z1"}}}, {}};
+  const NodeSelectorTerm there = {{{"zone", SelectorOperator::in, {"z2"}}}, {}};
+  PodSpec spec;
+  EXPECT_TRUE(volumes_reach(spec, node));
+  spec.volume_topology = {{there, here}};
+  EXPECT_TRUE(volumes_reach(spec, node));
+  spec.volume_topology.push_back({there});
+  EXPECT_FALSE(volumes_reach(spec, node));
+}
+
+TEST(PodSpec, ACordonIsATaintToWhomToleratesIt) {
+  PodSpec spec;
+  EXPECT_FALSE(tolerates_cordon(spec));
+  spec.tolerations = {{"node.kubernetes.io/unschedulable", TolerationOperator::exists, "",
+                       TaintEffect::no_execute}};
+  EXPECT_FALSE(tolerates_cordon(spec));
+  spec.tolerations.front().effect = TaintEffect::no_schedule;
+  EXPECT_TRUE(tolerates_cordon(spec));
 }
 
 }  // namespace

@@ -41,12 +41,13 @@ struct Apply {
 
   Result<void> operator()(const NodeUpserted& delta) const {
     const Node& node = delta.node;
-    if (known(snapshot.nodes, node.id) &&
-        node.gpus.size() < snapshot.nodes[node.id.index()].gpus.size()) {
-      TRY_VOID(refuse_lost_gpus(node));
-    }
+    const bool shrinks = known(snapshot.nodes, node.id) &&
+                         node.gpus.size() < snapshot.nodes[node.id.index()].gpus.size();
     TRY_VOID(reserve_slot(snapshot.nodes, node.id, "NodeUpserted", "node"));
     snapshot.nodes[node.id.index()] = node;
+    if (shrinks) {
+      forget_lost_gpus(node);
+    }
     return {};
   }
 
@@ -175,21 +176,18 @@ struct Apply {
   }
 
  private:
-  // A node that comes back with fewer GPUs must not take away one that a pod holds.
-  [[nodiscard]] Result<void> refuse_lost_gpus(const Node& node) const {
-    for (const Pod& pod : snapshot.pods) {
+  // Where a node comes back with fewer GPUs, nobody knows which ones its pods hold of those left.
+  void forget_lost_gpus(const Node& node) const {
+    for (Pod& pod : snapshot.pods) {
       if (!pod.id.valid() || !pod.binding || pod.binding->node != node.id) {
         continue;
       }
-      for (const GpuShare& share : pod.binding->gpus) {
+      for (GpuShare& share : pod.binding->gpus) {
         if (share.index >= static_cast<std::int64_t>(node.gpus.size())) {
-          return bad_input(fmt::format(
-              "NodeUpserted: node {}: found {} GPUs, expected GPU {}, which pod {} holds",
-              node.id.value(), node.gpus.size(), share.index, pod.id.value()));
+          share = {.index = -1, .milli = share.milli};
         }
       }
     }
-    return {};
   }
 };
 

@@ -30,7 +30,8 @@ struct Snapshot {
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 
-// Added, or replaced in place. Pods that are bound to it stay.
+// Added, or replaced in place. Pods that are bound to it stay; those that held a GPU that is gone
+// hold an unknown one.
 struct NodeUpserted {
   Node node;
   friend bool operator==(const NodeUpserted&, const NodeUpserted&) = default;

@@ -55,10 +55,10 @@ Result<void> Engine::State::load(const model::Snapshot& snapshot) {
       continue;
     }
     PodEntry& entry = pod(p.id);
-    entry = {p.spec, true, p.binding.has_value(), p.binding.has_value(),
-             p.binding.value_or(model::Binding{})};
-    if (entry.bound) {
-      take(entry);
+    const bool bound = p.binding.has_value();
+    entry = {p.spec, true, bound, bound, p.terminating, p.binding.value_or(model::Binding{})};
+    if (bound) {
+      take(p.id);
     }
   }
   return {};
@@ -76,18 +76,20 @@ Result<void> Engine::State::upsert(const model::Node& node) {
     const auto id = static_cast<std::uint32_t>(rank.size());
     rank.push_back(local && local->ties_by_id() ? id : tie_rank(config.seed, id));
   }
-  const bool fresh = !nodes[i].id.valid();
-  std::vector<const PodEntry*> here;
-  for (const PodEntry& entry : pods) {
-    if (!fresh && entry.bound && entry.binding.node == node.id) {
-      here.push_back(&entry);
-    }
+  const bool fresh = !known(i);
+  if (!fresh && nodes[i] == node) {
+    return {};
   }
   TRY_VOID(table.set(node));
-  for (const PodEntry* entry : here) {
-    pairs.count(entry->spec, i, -1);
+  const std::vector<std::uint32_t> here =
+      i < pods_on.size() ? pods_on[i] : std::vector<std::uint32_t>();
+  if (!fresh) {
+    for (const std::uint32_t id : here) {
+      pairs.count(pods[id].spec, i, -1);
+    }
   }
   nodes[i] = node;
+  uses.set_node(i, node);
   pairs.set_node(i, node);
   block_domains_stale = true;
   kube_order_stale = true;
@@ -96,9 +98,14 @@ Result<void> Engine::State::upsert(const model::Node& node) {
     position_of[i] = static_cast<std::uint32_t>(node_at.size());
     node_at.push_back(node.id.value());
   }
-  for (const PodEntry* entry : here) {
-    table.take(i, specs[entry->spec.index()].shape, entry->binding.gpus);
-    pairs.count(entry->spec, i, 1);
+  for (const std::uint32_t id : here) {
+    for (model::GpuShare& share : pods[id].binding.gpus) {
+      if (share.index >= static_cast<std::int64_t>(node.gpus.size())) {
+        share = {.index = -1, .milli = share.milli};  // the GPU is gone, its pod is not
+      }
+    }
+    table.take(i, specs[pods[id].spec.index()].shape, pods[id].binding.gpus);
+    pairs.count(pods[id].spec, i, 1);
   }
   for (SpecEntry& spec : specs) {
     spec.admitted.resize(nodes.size(), 0);
@@ -111,17 +118,25 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   return {};
 }
 
+// Pods that are still bound there hold on to it, should it come back.
 void Engine::State::remove(NodeId node) {
+  const std::size_t i = node.index();
+  if (i < pods_on.size()) {
+    for (const std::uint32_t id : pods_on[i]) {
+      pairs.count(pods[id].spec, i, -1);
+    }
+  }
   table.erase(node);
-  pairs.erase_node(node.index());
+  uses.erase_node(i);
+  pairs.erase_node(i);
   block_domains_stale = true;
   kube_order_stale = true;
-  nodes[node.index()] = model::Node{};
+  nodes[i] = model::Node{};
   --present_count;
   for (SpecEntry& spec : specs) {
-    spec.admitted[node.index()] = 0;
+    spec.admitted[i] = 0;
   }
-  touch(node.index());
+  touch(i);
 }
 
 void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
@@ -129,9 +144,19 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
     specs.resize(id.index() + 1);
   }
   SpecEntry& entry = specs[id.index()];
+  std::vector<PodId> holders;  // where the world gives an id to another spec
+  for (std::uint32_t p = 0; entry.present && p < pods.size(); ++p) {
+    if (pods[p].bound && pods[p].spec == id) {
+      holders.push_back(PodId(p));
+      give(PodId(p));
+    }
+  }
   entry.present = true;
   entry.spec = spec;
   entry.shape = table.shape_of(spec);
+  entry.uses = uses.wants_of(spec);
+  entry.uses_any = entry.uses.any();
+  entry.tolerates_cordon = model::tolerates_cordon(spec);
   entry.admitted.assign(nodes.size(), 0);
   for (std::size_t n = 0; n < nodes.size(); ++n) {
     entry.admitted[n] = admits(entry, n) ? 1 : 0;
@@ -141,12 +166,15 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
       !spec.affinity.empty() || !spec.anti_affinity.empty() || !spec.spread.empty();
   pairs.add_spec(id, spec, nodes, pairwise ? placed() : std::vector<PairConstraints::Placed>{});
   block_domains_stale = true;
+  for (const PodId holder : holders) {
+    take(holder);
+  }
 }
 
 std::vector<PairConstraints::Placed> Engine::State::placed() const {
   std::vector<PairConstraints::Placed> result;
   for (const PodEntry& entry : pods) {
-    if (entry.bound) {
+    if (entry.bound && known(entry.binding.node.index())) {
       result.push_back({entry.spec, entry.binding.node.index(), 1});
     }
   }
@@ -160,16 +188,41 @@ PodEntry& Engine::State::pod(PodId id) {
   return pods[id.index()];
 }
 
-void Engine::State::take(PodEntry& entry) {
-  table.take(entry.binding.node.index(), specs[entry.spec.index()].shape, entry.binding.gpus);
-  pairs.count(entry.spec, entry.binding.node.index(), 1);
-  touch(entry.binding.node.index());
+void Engine::State::count(const PodEntry& entry, int by) {
+  const std::size_t node = entry.binding.node.index();
+  const SpecEntry& spec = specs[entry.spec.index()];
+  if (spec.uses_any) {
+    uses.count(node, spec.uses, by);
+  }
+  if (known(node)) {
+    if (by > 0) {
+      table.take(node, spec.shape, entry.binding.gpus);
+    } else {
+      table.give(node, spec.shape, entry.binding.gpus);
+    }
+    pairs.count(entry.spec, node, by);
+    touch(node);
+  }
 }
 
-void Engine::State::give(PodEntry& entry) {
-  table.give(entry.binding.node.index(), specs[entry.spec.index()].shape, entry.binding.gpus);
-  pairs.count(entry.spec, entry.binding.node.index(), -1);
-  touch(entry.binding.node.index());
+void Engine::State::take(PodId id) {
+  const PodEntry& entry = pods[id.index()];
+  const std::size_t node = entry.binding.node.index();
+  if (node >= pods_on.size()) {
+    pods_on.resize(node + 1);
+  }
+  pods_on[node].push_back(id.value());
+  count(entry, 1);
+}
+
+void Engine::State::give(PodId id) {
+  const PodEntry& entry = pods[id.index()];
+  std::vector<std::uint32_t>& here = pods_on[entry.binding.node.index()];
+  const auto at = std::ranges::find(here, id.value());
+  check(at != here.end(), "a pod that gives room back is on its node");
+  *at = here.back();
+  here.pop_back();
+  count(entry, -1);
 }
 
 void Engine::State::touch(std::size_t node) {
@@ -184,7 +237,7 @@ void Engine::State::touch(std::size_t node) {
 
 bool Engine::State::admits(const SpecEntry& spec, std::size_t node) const {
   const model::Node& n = nodes[node];
-  if (!n.id.valid() || !table.facts(node).open) {
+  if (!n.id.valid() || !n.ready || (n.unschedulable && !spec.tolerates_cordon)) {
     return false;
   }
   const NodeFacts& facts = table.facts(node);
@@ -194,7 +247,8 @@ bool Engine::State::admits(const SpecEntry& spec, std::size_t node) const {
        (shape.gpus > 0 && facts.gpu_memory < shape.gpu_memory_min))) {
     return false;
   }
-  return model::selects(spec.spec, n) && model::untolerated_taint(spec.spec, n) == nullptr;
+  return model::selects(spec.spec, n) && model::untolerated_taint(spec.spec, n) == nullptr &&
+         model::volumes_reach(spec.spec, n);
 }
 
 Result<void> Engine::apply(const model::Delta& delta) {
@@ -221,10 +275,11 @@ Result<void> Engine::apply(const model::Delta& delta) {
       }
       entry.spec = d.pod.spec;
       entry.present = true;
+      entry.terminating = d.pod.terminating;
       if (d.pod.binding) {
         entry.bound = entry.confirmed = true;
         entry.binding = *d.pod.binding;
-        s.take(entry);
+        s.take(d.pod.id);
       }
       return {};
     }
@@ -238,11 +293,11 @@ Result<void> Engine::apply(const model::Delta& delta) {
         return {};
       }
       if (entry.bound) {
-        s.give(entry);
+        s.give(d.pod);
       }
       entry.bound = entry.confirmed = true;
       entry.binding = d.binding;
-      s.take(entry);
+      s.take(d.pod);
       return {};
     }
     Result<void> operator()(const model::PodRemoved& d) const {
@@ -251,7 +306,7 @@ Result<void> Engine::apply(const model::Delta& delta) {
         return failed(fmt::format("pod {}: removed, but unknown", d.pod.value()));
       }
       if (entry.bound) {
-        s.give(entry);
+        s.give(d.pod);
       }
       entry = PodEntry{};
       return {};
@@ -261,18 +316,22 @@ Result<void> Engine::apply(const model::Delta& delta) {
       if (!entry.present) {
         return failed(fmt::format("pod {}: changed, but unknown", d.pod.name));
       }
-      if (entry.bound && entry.spec != d.pod.spec) {
-        s.give(entry);
-        entry.spec = d.pod.spec;
-        s.take(entry);
+      const bool counts_otherwise =
+          entry.bound && (entry.spec != d.pod.spec || entry.terminating != d.pod.terminating);
+      if (counts_otherwise) {
+        s.give(d.pod.id);
       }
       entry.spec = d.pod.spec;
+      entry.terminating = d.pod.terminating;
+      if (counts_otherwise) {
+        s.take(d.pod.id);
+      }
       return {};
     }
     Result<void> operator()(const model::BindFailed& d) const {
       PodEntry& entry = s.pod(d.pod);
       if (entry.bound && !entry.confirmed) {
-        s.give(entry);
+        s.give(d.pod);
         entry.bound = false;
         entry.binding = {};
       }
@@ -291,8 +350,8 @@ void Engine::assume(PodId pod_id, SpecId spec, const model::Binding& binding) {
   PodEntry& entry = s.pod(pod_id);
   check(!entry.bound, "an assumed pod holds nothing yet");
   const bool present = entry.present;
-  entry = {spec, true, true, false, binding};
-  s.take(entry);
+  entry = {spec, true, true, false, entry.terminating, binding};
+  s.take(pod_id);
   if (!s.marks.empty()) {
     PodEntry before = entry;
     before.present = present;
@@ -304,7 +363,7 @@ void Engine::forget(PodId pod_id) {
   State& s = *state_;
   PodEntry& entry = s.pod(pod_id);
   check(entry.bound, "a forgotten pod was assumed");
-  s.give(entry);
+  s.give(pod_id);
   if (!s.marks.empty()) {
     s.undo.push_back({false, pod_id, entry});
   }
@@ -324,12 +383,13 @@ void Engine::roll_back(Mark mark) {
     Undo& last = s.undo.back();
     PodEntry& entry = s.pod(last.pod);
     if (last.assumed) {
-      s.give(entry);
+      s.give(last.pod);
       const bool present = last.entry.present;
-      entry = present ? PodEntry{last.entry.spec, true, false, false, {}} : PodEntry{};
+      entry = present ? PodEntry{last.entry.spec, true, false, false, last.entry.terminating, {}}
+                      : PodEntry{};
     } else {
       entry = std::move(last.entry);
-      s.take(entry);
+      s.take(last.pod);
     }
     s.undo.pop_back();
   }

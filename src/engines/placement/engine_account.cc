@@ -13,7 +13,7 @@ std::vector<model::Alternative> Engine::runners_up(SpecId spec_id, NodeId chosen
                                                    std::size_t most) {
   State& s = *state_;
   std::vector<model::Alternative> result;
-  if (!s.local) {
+  if (!s.local || s.barred(s.specs[spec_id.index()])) {
     return result;
   }
   const CandidateIndex& index = s.caught_up(s.specs[spec_id.index()]);
@@ -65,6 +65,7 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
   const SpecEntry& spec = s.specs[spec_id.index()];
   const Shape& shape = spec.shape;
   const PairConstraints::Check check = s.pairs.check(spec_id, false);
+  const bool barred = s.barred(spec);
   std::vector<model::Refusal> refusals;
   const auto count = [&](RefusalCode code, const std::string& detail) {
     for (model::Refusal& r : refusals) {
@@ -87,7 +88,7 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
     });
     if (!node.ready) {
       count(RefusalCode::node_not_ready, "");
-    } else if (node.unschedulable) {
+    } else if (node.unschedulable && !spec.tolerates_cordon) {
       count(RefusalCode::node_cordoned, "");
     } else if (!model::selects(spec.spec, node)) {
       count(RefusalCode::node_selector, "");
@@ -98,11 +99,13 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
       count(RefusalCode::gpu_model, "");
     } else if (shape.gpus > 0 && facts.gpu_memory < shape.gpu_memory_min) {
       count(RefusalCode::gpu_memory, "");
+    } else if (!s.uses.ports_free(i, spec.uses)) {
+      count(RefusalCode::host_port, "");
     } else if (row.pods_free <= 0) {
       count(RefusalCode::too_many_pods, "");
-    } else if (shape.cpu > row.cpu_free) {
+    } else if (shape.cpu > std::max<std::int64_t>(row.cpu_free, 0)) {
       count(RefusalCode::cpu, "");
-    } else if (shape.memory > row.memory_free) {
+    } else if (shape.memory > std::max<std::int64_t>(row.memory_free, 0)) {
       count(RefusalCode::memory, "");
     } else if (lacking != shape.extra.end()) {
       const std::string& name = s.table.resources().name(lacking->first);
@@ -115,6 +118,12 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
       count(RefusalCode::gpu, "");
     } else if (shape.mig_count > 0 && !s.table.choose_mig(i, shape)) {
       count(RefusalCode::mig_profile, shape.mig_profile);
+    } else if (barred) {
+      count(RefusalCode::claim_in_use, "");
+    } else if (!s.uses.volumes_fit(i, spec.uses)) {
+      count(RefusalCode::volume_limit, "");
+    } else if (!model::volumes_reach(spec.spec, node)) {
+      count(RefusalCode::volume_topology, "");
     } else if (const RefusalCode* code = check.refusal(i)) {
       count(*code, "");
     }
@@ -150,7 +159,8 @@ std::string Engine::digest() const {
   for (std::size_t i = 0; i < s.pods.size(); ++i) {
     const PodEntry& pod = s.pods[i];
     if (!pod.present) continue;
-    hash.update(fmt::format("pod {} {} {} {}", i, pod.spec.value(), pod.bound, pod.confirmed));
+    hash.update(fmt::format("pod {} {} {} {} {}", i, pod.spec.value(), pod.bound, pod.confirmed,
+                            pod.terminating));
     if (pod.bound) {
       hash.update(fmt::format(" on {}", pod.binding.node.value()));
       for (const model::GpuShare& share : pod.binding.gpus) {
@@ -159,6 +169,7 @@ std::string Engine::digest() const {
     }
     hash.update("\n");
   }
+  hash.update(s.uses.digest_text());
   hash.update(s.pairs.digest_text());
   return hash.hex();
 }

@@ -11,7 +11,7 @@ void Engine::State::rescore(SpecEntry& spec, std::size_t node) {
     return;
   }
   std::int64_t key = CandidateIndex::infeasible;
-  if (spec.admitted[node] != 0 && table.fits(node, spec.shape)) {
+  if (fits(spec, node)) {
     std::int64_t score = local->score(table, node, spec.shape).score;
     if (spec.shape.mig_count > 0) {
       score -= table.choose_mig(node, spec.shape)->cost_milli * local->whole_gpu_score() / whole;
@@ -100,8 +100,8 @@ std::optional<std::size_t> Engine::State::scan_random(SpecId id, const std::vect
   std::uint64_t seen = 0;
   std::optional<std::size_t> picked;
   for (std::size_t node = 0; node < nodes.size(); ++node) {
-    if (spec.admitted[node] != 0 && (allowed == nullptr || (*allowed)[node]) &&
-        table.fits(node, spec.shape) && check.allows(node) && random.below(++seen) == 0) {
+    if ((allowed == nullptr || (*allowed)[node]) && fits(spec, node) && check.allows(node) &&
+        random.below(++seen) == 0) {
       picked = node;
     }
   }
@@ -110,6 +110,9 @@ std::optional<std::size_t> Engine::State::scan_random(SpecId id, const std::vect
 
 std::optional<Choice> Engine::State::scan(SpecId id, const std::vector<bool>* allowed) {
   const SpecEntry& spec = specs[id.index()];
+  if (barred(spec)) {
+    return std::nullopt;
+  }
   const bool at_random = config.policy == "random";
   const std::optional<std::size_t> node =
       at_random ? scan_random(id, allowed) : scan_kube(id, allowed);
@@ -157,6 +160,9 @@ void Engine::State::refresh_block_domains() {
 
 // Preferences come before the score: first as if they were required, then without them.
 std::uint32_t Engine::State::best_position(SpecId id, const std::vector<bool>* allowed) {
+  if (barred(specs[id.index()])) {
+    return no_position;
+  }
   const CandidateIndex& index = caught_up(specs[id.index()]);
   const auto permitted = [&](std::size_t p) {
     return allowed == nullptr || (*allowed)[node_at[p]];
@@ -209,7 +215,7 @@ std::optional<Choice> Engine::find_within(SpecId spec, const std::vector<bool>& 
 
 std::optional<Choice> Engine::find_on(SpecId spec_id, NodeId node) {
   SpecEntry& spec = state_->specs[spec_id.index()];
-  if (spec.admitted[node.index()] == 0 || !state_->table.fits(node.index(), spec.shape) ||
+  if (state_->barred(spec) || !state_->fits(spec, node.index()) ||
       !state_->pairs.check(spec_id, false).allows(node.index())) {
     return std::nullopt;
   }
@@ -220,8 +226,14 @@ std::vector<std::int32_t> Engine::capacities(SpecId spec_id, std::int32_t most) 
   const SpecEntry& spec = state_->specs[spec_id.index()];
   const Shape& shape = spec.shape;
   std::vector<std::int32_t> room(state_->nodes.size(), 0);
+  if (state_->barred(spec)) {
+    return room;
+  }
+  if (!spec.uses.ports.empty() || !spec.uses.claims.empty()) {
+    most = std::min(most, 1);  // one of them keeps the next off
+  }
   for (std::size_t node = 0; node < room.size(); ++node) {
-    if (spec.admitted[node] == 0 || !state_->table.fits(node, shape)) {
+    if (!state_->fits(spec, node)) {
       continue;
     }
     const NodeRow& row = state_->table.row(node);

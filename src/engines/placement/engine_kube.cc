@@ -68,7 +68,7 @@ std::int64_t disliked_taints(const model::PodSpec& spec, const model::Node& node
 std::int64_t preferred_terms(const model::PodSpec& spec, const model::Node& node) {
   std::int64_t sum = 0;
   for (const model::WeightedNodeTerm& term : spec.node_affinity_preferred) {
-    if (!term.term.expressions.empty() && model::matches(term.term.expressions, node.labels)) {
+    if (model::holds(term.term, node)) {
       sum += term.weight;
     }
   }
@@ -108,8 +108,7 @@ std::optional<std::size_t> Engine::State::scan_kube(SpecId id, const std::vector
   std::size_t looked_at = 0;
   for (; looked_at < kube_order.size() && feasible.size() < wanted; ++looked_at) {
     const std::size_t node = kube_order[(kube_start + looked_at) % kube_order.size()];
-    if (spec.admitted[node] != 0 && (allowed == nullptr || (*allowed)[node]) &&
-        table.fits(node, spec.shape) && check.allows(node)) {
+    if ((allowed == nullptr || (*allowed)[node]) && fits(spec, node) && check.allows(node)) {
       feasible.push_back(node);
     }
   }

@@ -11,6 +11,7 @@
 #include "engines/placement/engine.h"
 #include "engines/placement/fragmentation.h"
 #include "engines/placement/node_state.h"
+#include "engines/placement/node_uses.h"
 #include "engines/placement/pair_constraints.h"
 #include "engines/placement/policy.h"
 
@@ -21,6 +22,7 @@ struct PodEntry {
   bool present = false;
   bool bound = false;  // takes room, assumed or confirmed
   bool confirmed = false;
+  bool terminating = false;
   model::Binding binding;
 };
 
@@ -28,7 +30,11 @@ struct SpecEntry {
   bool present = false;
   model::PodSpec spec;
   Shape shape;
-  // Whether selectors, taints, the GPU model and its memory let the spec onto a node, by node.
+  NodeUses::Wants uses;
+  bool uses_any = false;
+  bool tolerates_cordon = false;
+  // Whether selectors, volumes, taints, the GPU model and its memory let the spec onto a node, by
+  // node.
   std::vector<std::uint8_t> admitted;
   std::unique_ptr<CandidateIndex> index;
 };
@@ -48,7 +54,10 @@ struct Engine::State {
   std::vector<model::Node> nodes;                   // as last told; id none() where absent
   std::vector<SpecEntry> specs;
   std::vector<PodEntry> pods;
+  // By node: the pods that hold room there, also while the node itself is unknown.
+  std::vector<std::vector<std::uint32_t>> pods_on;
 
+  NodeUses uses;
   PairConstraints pairs;
   // By topology key, then block of positions: the domain that all its nodes share, or unknown.
   std::vector<std::vector<std::int32_t>> block_domains;
@@ -82,11 +91,25 @@ struct Engine::State {
   void remove(NodeId node);
   void add_spec(SpecId id, const model::PodSpec& spec);
   PodEntry& pod(PodId id);
-  void take(PodEntry& entry);
-  void give(PodEntry& entry);
+  // The pod comes to hold what its entry says, or holds it no more. O(spec + pods of the node).
+  void take(PodId id);
+  void give(PodId id);
+  void count(const PodEntry& entry, int by);
   void touch(std::size_t node);
 
+  [[nodiscard]] bool known(std::size_t node) const {
+    return node < nodes.size() && nodes[node].id.valid();
+  }
   [[nodiscard]] bool admits(const SpecEntry& spec, std::size_t node) const;
+  // Whether the node itself lets one more pod of `spec` in: all but what lies with other nodes.
+  [[nodiscard]] bool fits(const SpecEntry& spec, std::size_t node) const {
+    return spec.admitted[node] != 0 && table.fits(node, spec.shape) &&
+           (!spec.uses_any || uses.fits(node, spec.uses));
+  }
+  // Whether another pod anywhere keeps every node from `spec`.
+  [[nodiscard]] bool barred(const SpecEntry& spec) const {
+    return spec.uses_any && !uses.claims_free(spec.uses);
+  }
   [[nodiscard]] std::vector<PairConstraints::Placed> placed() const;
   void refresh_block_domains();
   std::uint32_t best_position(SpecId id, const std::vector<bool>* allowed);

@@ -66,7 +66,9 @@ Shape NodeTable::shape_of(const model::PodSpec& spec) {
                              spec.requests.ephemeral_storage.value());
   }
   for (const auto& [name, amount] : spec.requests.extended) {
-    shape.extra.emplace_back(resources_.intern(name), amount);
+    if (amount > 0) {
+      shape.extra.emplace_back(resources_.intern(name), amount);
+    }
   }
   const model::GpuRequest& gpu = spec.gpu;
   if (gpu.count > 0 && !gpu.mig_profile.empty()) {
@@ -106,11 +108,11 @@ Result<void> NodeTable::set(const model::Node& node) {
   if (i >= rows_.size()) {
     rows_.resize(i + 1);
     facts_.resize(i + 1);
-    used_.resize(i + 1);
+    held_.resize(i + 1);
   }
   NodeFacts facts;
   facts.present = true;
-  facts.open = node.ready && !node.unschedulable;
+  facts.ready = node.ready;
   facts.cpu = node.allocatable.cpu.value();
   facts.memory = node.allocatable.memory.value();
   if (!node.gpus.empty()) {
@@ -150,7 +152,7 @@ Result<void> NodeTable::set(const model::Node& node) {
   }
   rows_[i] = row;
   facts_[i] = std::move(facts);
-  used_[i].fill(0);
+  held_[i] = {};
   refresh(i);
   return {};
 }
@@ -158,7 +160,7 @@ Result<void> NodeTable::set(const model::Node& node) {
 void NodeTable::erase(NodeId node) {
   rows_[node.index()] = NodeRow{};
   facts_[node.index()] = NodeFacts{};
-  used_[node.index()].fill(0);
+  held_[node.index()] = {};
 }
 
 bool NodeTable::fits(std::size_t node, const Shape& shape) const {
@@ -175,84 +177,112 @@ bool NodeTable::fits(std::size_t node, const Shape& shape) const {
   });
 }
 
+namespace {
+
+struct MigPlace {
+  MigGpu* gpu = nullptr;
+  std::int32_t start = -1;
+  std::int64_t cost = INT64_MAX;
+};
+
+// The cheapest place for one more instance; no GPU where there is none.
+MigPlace cheapest_place(std::span<MigGpu> gpus, const std::string& name, std::int64_t memory_min) {
+  MigPlace best;
+  for (MigGpu& gpu : gpus) {
+    const model::MigProfile* profile = gpu.geometry->find(name);
+    const bool enough =
+        profile != nullptr && (memory_min == 0 || profile->memory().value() >= memory_min);
+    if (!gpu.usable || !enough) {
+      continue;
+    }
+    if (!gpu.on_demand) {
+      for (const MigGpu::Instance& instance : gpu.instances) {
+        if (!instance.held && instance.profile == profile && best.cost > 0) {
+          best = {&gpu, instance.start, 0};
+        }
+      }
+      continue;
+    }
+    const model::SliceMask occupied = gpu.occupied();
+    const std::int64_t open = openness(*gpu.geometry, occupied);
+    const model::StartMask places = model::places_for(*profile, occupied);
+    for (std::int32_t start = 0; start < 8; ++start) {
+      if (((places >> start) & 1) == 0) {
+        continue;
+      }
+      const auto with = static_cast<model::SliceMask>(occupied | model::slices_of(*profile, start));
+      const std::int64_t lost = open - openness(*gpu.geometry, with);
+      const std::int64_t cost = lost * whole / openness(*gpu.geometry, 0);
+      if (cost < best.cost) {
+        best = {&gpu, start, cost};
+      }
+    }
+  }
+  return best;
+}
+
+// Puts an instance on `gpu` as held, unless it has no such place or the place is taken.
+bool hold_instance(MigGpu& gpu, const std::string& name, std::int32_t start) {
+  const auto at = std::ranges::lower_bound(gpu.instances, start, {}, &MigGpu::Instance::start);
+  const bool there = at != gpu.instances.end() && at->start == start;
+  const model::MigProfile* profile = gpu.geometry->find(name);
+  if (!gpu.on_demand) {
+    if (!there || at->held || at->profile != profile) {
+      return false;
+    }
+    at->held = true;
+    return true;
+  }
+  if (profile == nullptr || start < 0 || start >= 8 ||
+      ((model::places_for(*profile, gpu.occupied()) >> start) & 1) == 0) {
+    return false;
+  }
+  gpu.instances.insert(at, {profile, start, true});
+  return true;
+}
+
+}  // namespace
+
 std::optional<NodeTable::MigChoice> NodeTable::choose_mig(std::size_t node,
                                                           const Shape& shape) const {
   std::vector<MigGpu> gpus = facts_[node].mig;
   MigChoice choice;
   for (std::int32_t n = 0; n < shape.mig_count; ++n) {
-    MigGpu* best_gpu = nullptr;
-    std::int32_t best_start = -1;
-    std::int64_t best_cost = INT64_MAX;
-    for (MigGpu& gpu : gpus) {
-      const model::MigProfile* profile = gpu.geometry->find(shape.mig_profile);
-      const bool enough = profile != nullptr && (shape.gpu_memory_min == 0 ||
-                                                 profile->memory().value() >= shape.gpu_memory_min);
-      if (!gpu.usable || !enough) {
-        continue;
-      }
-      for (const MigGpu::Instance& instance : gpu.instances) {
-        if (!gpu.on_demand && !instance.held && instance.profile == profile && best_cost > 0) {
-          best_gpu = &gpu;
-          best_start = instance.start;
-          best_cost = 0;
-        }
-      }
-      if (!gpu.on_demand) {
-        continue;
-      }
-      const model::SliceMask occupied = gpu.occupied();
-      const std::int64_t open = openness(*gpu.geometry, occupied);
-      const model::StartMask places = model::places_for(*profile, occupied);
-      for (std::int32_t start = 0; start < 8; ++start) {
-        if (((places >> start) & 1) == 0) {
-          continue;
-        }
-        const auto with =
-            static_cast<model::SliceMask>(occupied | model::slices_of(*profile, start));
-        const std::int64_t lost = open - openness(*gpu.geometry, with);
-        const std::int64_t cost = lost * whole / openness(*gpu.geometry, 0);
-        if (cost < best_cost) {
-          best_gpu = &gpu;
-          best_start = start;
-          best_cost = cost;
-        }
-      }
-    }
-    if (best_gpu == nullptr) {
+    const MigPlace place = cheapest_place(gpus, shape.mig_profile, shape.gpu_memory_min);
+    if (place.gpu == nullptr) {
       return std::nullopt;
     }
-    if (best_gpu->on_demand) {
-      best_gpu->instances.push_back(
-          {best_gpu->geometry->find(shape.mig_profile), best_start, true});
-    } else {
-      std::ranges::find(best_gpu->instances, best_start, &MigGpu::Instance::start)->held = true;
-    }
-    choice.shares.push_back({best_gpu->index, GpuMilli(0), best_start});
-    choice.cost_milli += best_cost;
+    check(hold_instance(*place.gpu, shape.mig_profile, place.start), "a place found is free");
+    choice.shares.push_back({place.gpu->index, GpuMilli(0), place.start});
+    choice.cost_milli += place.cost;
   }
   return choice;
 }
 
-void NodeTable::move_mig(std::size_t node, const Shape& shape, const model::GpuShare& share,
-                         bool take) {
+// Lays what pods hold onto the instances anew: first what is known, then the rest where it costs
+// least. What finds no place was bound by others past what there is.
+void NodeTable::refresh_mig(std::size_t node) {
   std::vector<MigGpu>& gpus = facts_[node].mig;
-  const auto gpu = std::ranges::find(gpus, share.index, &MigGpu::index);
-  check(gpu != gpus.end(), "a MIG share names a MIG GPU");
-  const auto at =
-      std::ranges::lower_bound(gpu->instances, share.mig_start, {}, &MigGpu::Instance::start);
-  const bool there = at != gpu->instances.end() && at->start == share.mig_start;
-  if (!gpu->on_demand) {
-    check(there && at->held != take, "an instance is held by one pod at the most");
-    at->held = take;
-  } else if (take) {
-    const model::MigProfile* profile = gpu->geometry->find(shape.mig_profile);
-    check(
-        profile != nullptr && (model::slices_of(*profile, share.mig_start) & gpu->occupied()) == 0,
-        "MIG instances never overlap");
-    gpu->instances.insert(at, {profile, share.mig_start, true});
-  } else {
-    check(there, "an instance that is given back stands");
-    gpu->instances.erase(at);
+  for (MigGpu& gpu : gpus) {
+    if (gpu.on_demand) {
+      gpu.instances.clear();
+    }
+    for (MigGpu::Instance& instance : gpu.instances) {
+      instance.held = false;
+    }
+  }
+  std::vector<const MigHold*> unknown;
+  for (const MigHold& hold : held_[node].mig) {
+    const auto gpu = std::ranges::find(gpus, hold.gpu, &MigGpu::index);
+    if (gpu == gpus.end() || !hold_instance(*gpu, hold.profile, hold.start)) {
+      unknown.push_back(&hold);
+    }
+  }
+  for (const MigHold* hold : unknown) {
+    const MigPlace place = cheapest_place(gpus, hold->profile, 0);
+    if (place.gpu != nullptr) {
+      hold_instance(*place.gpu, hold->profile, place.start);
+    }
   }
 }
 
@@ -283,28 +313,79 @@ void NodeTable::move(std::size_t node, const Shape& shape, std::span<const model
   if (shares.empty()) {
     return;
   }
-  for (const model::GpuShare& share : shares) {
-    if (share.mig_start >= 0) {
-      move_mig(node, shape, share, sign > 0);
-      continue;
+  // Sorted lists: what a node holds is the same however it came about.
+  const auto update = [&](auto& list, const auto& item) {
+    const auto at = std::ranges::lower_bound(list, item);
+    if (sign > 0) {
+      list.insert(at, item);
+    } else {
+      check(at != list.end() && *at == item, "a share that is given back was taken");
+      list.erase(at);
     }
-    check(share.index >= 0 && share.index < row.gpus, "a share names a GPU of its node");
-    std::int16_t& used = used_[node][static_cast<std::size_t>(share.index)];
-    used = static_cast<std::int16_t>(used + sign * share.milli.value());
-    check(used >= 0 && used <= whole, "a GPU is never given out twice");
+  };
+  Held& held = held_[node];
+  for (const model::GpuShare& share : shares) {
+    if (shape.mig_count > 0) {
+      update(held.mig, MigHold{share.index, share.mig_start, shape.mig_profile});
+    } else if (share.index >= 0 && share.index < row.gpus) {
+      std::int32_t& milli = held.milli[static_cast<std::size_t>(share.index)];
+      milli += sign * static_cast<std::int32_t>(share.milli.value());
+      check(milli >= 0, "a share that is given back was taken");
+    } else {
+      update(held.unknown, static_cast<std::int32_t>(share.milli.value()));
+    }
   }
-  refresh(node);
+  if (shape.mig_count > 0) {
+    refresh_mig(node);
+  } else {
+    refresh(node);
+  }
 }
+
+namespace {
+
+// Takes `milli` of a GPU that nobody names: the fullest one with room for it, the last of equals,
+// and a whole one from those that are wholly free. Where none has room, the emptiest is used up.
+void take_unknown(NodeRow& row, std::int32_t milli) {
+  const auto free_of = [&](std::int32_t g) -> std::uint16_t& {
+    return row.gpu_free[static_cast<std::size_t>(g)];
+  };
+  std::int32_t best = -1;
+  std::int32_t emptiest = -1;
+  for (std::int32_t g = 0; g < row.gpus; ++g) {
+    const bool fits = milli >= whole ? free_of(g) == whole : shareable(row, g, milli);
+    if (fits && (best < 0 || free_of(g) <= free_of(best))) {
+      best = g;
+    }
+    if (emptiest < 0 || free_of(g) >= free_of(emptiest)) {
+      emptiest = g;
+    }
+  }
+  if (best >= 0) {
+    free_of(best) = static_cast<std::uint16_t>(free_of(best) - std::min(milli, whole));
+  } else if (emptiest >= 0) {
+    free_of(emptiest) = 0;
+  }
+}
+
+}  // namespace
 
 void NodeTable::refresh(std::size_t node) {
   NodeRow& row = rows_[node];
+  const Held& held = held_[node];
+  for (std::size_t g = 0; g < row.gpus; ++g) {
+    const bool blocked = ((row.blocked >> g) & 1U) != 0;
+    row.gpu_free[g] =
+        static_cast<std::uint16_t>(blocked ? 0 : whole - std::min(whole, held.milli[g]));
+  }
+  for (auto milli = held.unknown.rbegin(); milli != held.unknown.rend(); ++milli) {
+    take_unknown(row, *milli);
+  }
   row.gpu_free_total = 0;
   row.gpus_whole_free = 0;
   row.shareable_free_max = 0;
   for (std::size_t g = 0; g < row.gpus; ++g) {
-    const bool blocked = ((row.blocked >> g) & 1U) != 0;
-    const auto free = static_cast<std::uint16_t>(blocked ? 0 : whole - used_[node][g]);
-    row.gpu_free[g] = free;
+    const std::uint16_t free = row.gpu_free[g];
     row.gpu_free_total += free;
     row.gpus_whole_free = static_cast<std::uint8_t>(row.gpus_whole_free + (free == whole ? 1 : 0));
     if (((row.whole_only >> g) & 1U) == 0) {

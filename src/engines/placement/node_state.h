@@ -1,13 +1,20 @@
 // What is free on each node: the dense arrays that placement works on.
 //
 // A NodeRow is one cache line and holds all that changes when a pod comes or goes; a NodeFacts is
-// what only a change of the node itself changes. Owned by the engine; not thread-safe.
+// what only a change of the node itself changes. Where others have bound more than there is, what
+// is free of cores and memory is negative, and GPUs have nothing free; all of it is a function of
+// what the node offers and the pods hold, so that whatever is taken is given back exactly.
+// Owned by the engine; not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,8 +29,8 @@ inline constexpr int gpus_per_node_max = 16;
 inline constexpr int whole = 1000;  // thousandths of one GPU
 
 struct alignas(64) NodeRow {
-  std::int64_t cpu_free = 0;     // millicores
-  std::int64_t memory_free = 0;  // bytes
+  std::int64_t cpu_free = 0;     // millicores; negative where more is held than there is
+  std::int64_t memory_free = 0;  // bytes; likewise
   std::int32_t pods_free = 0;
   std::int32_t gpu_free_total = 0;       // thousandths, over all GPUs that may be used
   std::uint16_t shareable_free_max = 0;  // the most that one shareable GPU has free
@@ -58,7 +65,7 @@ struct MigGpu {
 
 struct NodeFacts {
   bool present = false;
-  bool open = false;            // ready and not cordoned
+  bool ready = false;
   std::int32_t gpu_model = -1;  // in Names; -1: no GPUs
   std::int64_t gpu_memory = 0;  // bytes of each GPU
   std::int64_t cpu = 0;
@@ -91,9 +98,11 @@ inline int affinity_class(const Shape& shape) {
   return shape.gpus >= 8 ? 9 : shape.gpus + 1;
 }
 
-// Whether the row has room, GPUs included; MIG and extra resources apart.
+// Whether the row has room, GPUs included; MIG and extra resources apart. As kube-scheduler has it,
+// a pod that asks nothing of a resource fits however much of it is held.
 inline bool row_fits(const NodeRow& row, const Shape& shape) {
-  if (shape.cpu > row.cpu_free || shape.memory > row.memory_free || row.pods_free <= 0) {
+  if (shape.cpu > std::max<std::int64_t>(row.cpu_free, 0) ||
+      shape.memory > std::max<std::int64_t>(row.memory_free, 0) || row.pods_free <= 0) {
     return false;
   }
   if (shape.gpus == 0) {
@@ -137,19 +146,34 @@ class NodeTable {
   // 0.
   [[nodiscard]] std::optional<MigChoice> choose_mig(std::size_t node, const Shape& shape) const;
 
-  // Takes or gives back what one pod holds. O(GPUs of the node).
+  // Takes or gives back what one pod holds. A share whose GPU is unknown (the device plugin chose)
+  // or gone counts against the node's other GPUs: the last of those that are free, so that ours,
+  // which go to the first ones, stay where they are. O(GPUs and unknown shares of the node).
   void take(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares);
   void give(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares);
 
  private:
   void move(std::size_t node, const Shape& shape, std::span<const model::GpuShare> shares,
             int sign);
-  void move_mig(std::size_t node, const Shape& shape, const model::GpuShare& share, bool take);
   void refresh(std::size_t node);
+  void refresh_mig(std::size_t node);
+
+  // What pods hold of a node's GPUs.
+  struct MigHold {
+    std::int32_t gpu = -1;    // -1: unknown
+    std::int32_t start = -1;  // -1: unknown
+    std::string profile;
+    friend auto operator<=>(const MigHold&, const MigHold&) = default;
+  };
+  struct Held {
+    std::array<std::int32_t, gpus_per_node_max> milli{};  // thousandths, by GPU
+    std::vector<std::int32_t> unknown;  // thousandths of shares of unknown GPUs, ascending
+    std::vector<MigHold> mig;           // sorted
+  };
 
   std::vector<NodeRow> rows_;
   std::vector<NodeFacts> facts_;
-  std::vector<std::array<std::int16_t, gpus_per_node_max>> used_;  // thousandths held, by GPU
+  std::vector<Held> held_;
   Names models_;
   Names resources_;
 };
