@@ -45,23 +45,23 @@ void Scheduler::State::follow(const model::Delta& delta) {
   if (const auto* added = std::get_if<model::PodAdded>(&delta)) {
     add_pod(added->pod);
   } else if (const auto* bound = std::get_if<model::PodBound>(&delta)) {
-    pods_bound = true;
-    if (!pods[bound->pod.index()].bound) {  // else our own
-      leave(bound->pod);
-      hold(bound->pod, bound->binding);
-    }
+    pod_bound(*bound);
   } else if (const auto* removed = std::get_if<model::PodRemoved>(&delta)) {
     remove_pod(removed->pod);
   } else if (const auto* gang = std::get_if<model::GangUpserted>(&delta)) {
     upsert_gang(gang->gang);
   } else if (const auto* disbanded = std::get_if<model::GangRemoved>(&delta)) {
-    gangs[disbanded->gang.index()] = {};
+    remove_gang(disbanded->gang);
   } else if (const auto* spec = std::get_if<model::SpecAdded>(&delta)) {
     add_spec(spec->id, spec->spec);
   } else if (const auto* upserted = std::get_if<model::NodeUpserted>(&delta)) {
     follow(upserted->node);
   } else if (const auto* lost = std::get_if<model::NodeRemoved>(&delta)) {
     remove_node(lost->node);
+  } else if (const auto* changed = std::get_if<model::PodChanged>(&delta)) {
+    change_pod(changed->pod);
+  } else if (const auto* failed_bind = std::get_if<model::BindFailed>(&delta)) {
+    bind_failed(failed_bind->pod);
   }
 }
 
@@ -71,7 +71,7 @@ void Scheduler::State::follow(const model::Node& node) {
   offered = static_cast<std::int64_t>(node.gpus.size()) * whole_gpu.value();
   free_gpu_milli += offered;
   slot(topology, node.id) = node.topology;
-  domain_numbers.fill({});
+  forget_domains();
   room_made = true;
   reservation_stale = true;
 }
@@ -79,6 +79,7 @@ void Scheduler::State::follow(const model::Node& node) {
 void Scheduler::State::remove_node(NodeId node) {
   free_gpu_milli -= node_gpu_milli[node.index()];
   node_gpu_milli[node.index()] = 0;
+  forget_domains();
   room_made = true;  // a spread constraint looks at fewer domains now
   reservation_stale = true;
 }
@@ -93,36 +94,130 @@ void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
                                       !spec.spread.empty()};
 }
 
+void Scheduler::State::forget_domains() {
+  domain_numbers.fill({});
+  for (DomainKey& key : domain_keys) {
+    key.numbers.clear();
+  }
+}
+
 void Scheduler::State::upsert_gang(const model::Gang& gang) {
   GangTrack& track = slot(gangs, gang.id);
+  if (track.gang == gang) {
+    return;
+  }
   track.gang = gang;
-  if (track.gathering.valid()) {
+  touch(gang.id);
+  if (track.gathering.valid() && !work(track.gathering).backs_off) {
     leave_queue(track.gathering);
     enter_queue(track.gathering);
   }
 }
 
+void Scheduler::State::remove_gang(GangId id) {
+  GangTrack& track = gangs[id.index()];
+  if (track.half_since != never) {
+    half_bound.erase({track.half_since + config.gang_timeout, id});
+  }
+  check(track.members.empty(), "a gang is removed after its pods");
+  track = {};
+}
+
 void Scheduler::State::add_pod(const model::Pod& pod) {
-  slot(pods, pod.id) = {
-      .present = true, .spec = pod.spec, .gang = pod.gang, .created = pod.created};
+  slot(pods, pod.id) = {.present = true,
+                        .terminating = pod.terminating,
+                        .spec = pod.spec,
+                        .gang = pod.gang,
+                        .created = pod.created};
+  enlist(pod.id);
   if (pod.binding) {
-    hold(pod.id, *pod.binding);
-  } else {
+    pods_bound = true;
+    hold(pod.id, *pod.binding, true);
+  } else if (!pod.terminating) {
     join(pod.id);
   }
 }
 
-void Scheduler::State::hold(PodId id, const model::Binding& binding) {
+void Scheduler::State::touch(GangId id) {
+  GangTrack& gang = slot(gangs, id);
+  if (!gang.touched) {
+    gang.touched = true;
+    touched.push_back(id);
+  }
+}
+
+// Counts the pod into its gang (by = 1) or out of it.
+void Scheduler::State::tally(const PodTrack& pod, std::int32_t by) {
+  if (!pod.gang.valid()) {
+    return;
+  }
+  touch(pod.gang);
+  GangTrack& gang = gangs[pod.gang.index()];
+  if (!pod.stays()) {
+    return;
+  }
+  (pod.bound ? gang.bound : gang.pending) += by;
+  gang.confirmed += pod.bound && pod.confirmed ? by : 0;
+}
+
+void Scheduler::State::enlist(PodId id) {
+  tally(pods[id.index()], 1);
+  if (const GangId gang = pods[id.index()].gang; gang.valid()) {
+    gangs[gang.index()].members.push_back(id);
+  }
+}
+
+void Scheduler::State::quit(PodId id) {
+  tally(pods[id.index()], -1);
+  if (const GangId gang = pods[id.index()].gang; gang.valid()) {
+    std::erase(gangs[gang.index()].members, id);
+  }
+}
+
+void Scheduler::State::hold(PodId id, const model::Binding& binding, bool confirmed) {
   PodTrack& pod = pods[id.index()];
+  tally(pod, -1);
   pod.bound = true;
+  pod.confirmed = confirmed;
+  pod.node = binding.node;
+  pod.told = 0;
   pod.gpu_milli = 0;
   for (const model::GpuShare& share : binding.gpus) {
     pod.gpu_milli += share.milli.value();
   }
   free_gpu_milli -= pod.gpu_milli;
-  if (pod.gang.valid()) {
-    ++slot(gangs, pod.gang).bound;
+  tally(pod, 1);
+  explained.reset();
+}
+
+void Scheduler::State::unhold(PodId id) {
+  PodTrack& pod = pods[id.index()];
+  tally(pod, -1);
+  free_gpu_milli += pod.gpu_milli;
+  pod.gpu_milli = 0;
+  pod.bound = pod.confirmed = false;
+  tally(pod, 1);
+  explained.reset();
+}
+
+void Scheduler::State::pod_bound(const model::PodBound& delta) {
+  PodTrack& pod = pods[delta.pod.index()];
+  pods_bound = true;
+  pod.failed_binds = 0;
+  pod.again_on = NodeId::none();
+  if (pod.bound && pod.node == delta.binding.node) {  // our own
+    tally(pod, -1);
+    pod.confirmed = true;
+    tally(pod, 1);
+    return;
   }
+  if (pod.bound) {  // another was faster, elsewhere
+    unhold(delta.pod);
+    room_made = true;
+  } else {
+    leave(delta.pod);
+  }
+  hold(delta.pod, delta.binding, true);
 }
 
 void Scheduler::State::remove_pod(PodId id) {
@@ -131,13 +226,12 @@ void Scheduler::State::remove_pod(PodId id) {
     return;
   }
   if (pod.bound) {
-    free_gpu_milli += pod.gpu_milli;
+    unhold(id);
     room_made = true;
-    if (pod.gang.valid()) {
-      --gangs[pod.gang.index()].bound;
-    }
   }
+  quit(id);
   leave(id);
+  evictions.erase(id);
   pods[id.index()] = {};
 }
 
@@ -170,8 +264,12 @@ void Scheduler::State::join(PodId id) {
   } else {
     target = new_work(GangId::none());
   }
-  leave_queue(target);
   pod.work = target;
+  if (work(target).backs_off) {
+    work(target).pods.push_back(id);
+    return;
+  }
+  leave_queue(target);
   work(target).pods.push_back(id);
   enter_queue(target);
 }
@@ -183,7 +281,9 @@ void Scheduler::State::leave(PodId id) {
     return;
   }
   pods[id.index()].work = WorkId::none();
-  leave_queue(from);
+  if (!work(from).backs_off || work(from).pods.size() == 1) {
+    leave_queue(from);
+  }
   std::erase(work(from).pods, id);
   if (work(from).pods.empty()) {
     end(from);
@@ -204,13 +304,15 @@ void Scheduler::State::enter_queue(WorkId id) {
   ShapeKey shape{.spec = first.spec, .members = static_cast<std::int32_t>(entering.pods.size())};
   if (entering.gang.valid()) {
     const GangTrack& gang = gangs[entering.gang.index()];
-    if (shape.members + gang.bound < gang.gang.min_members) {
+    if (!gang.known() || shape.members + gang.bound < gang.gang.min_members) {
       entering.phase = Work::Phase::forming;
       return;
     }
     entering.key.submitted = gang.gang.submitted;
     entering.expected = gang.gang.expected;
     shape.required = gang.gang.required_level;
+    shape.required_key = gang.gang.required_key.empty() ? -1 : key_number(gang.gang.required_key);
+    shape.completes = gang.bound > 0 && gang.has_domain() ? entering.gang : GangId::none();
   }
   const bool shortest = policy.order == QueueOrder::shortest;
   const bool unknown = entering.expected == Duration();
@@ -237,6 +339,7 @@ void Scheduler::State::enter_queue(WorkId id) {
     }
   }
   entering.phase = Work::Phase::waiting;
+  entering.backs_off = false;
   queue.push(entering.shape, entering.key, id, entering.expected);
   fresh.push_back(id);
 }
@@ -246,12 +349,13 @@ void Scheduler::State::leave_queue(WorkId id) {
   Work& leaving = work(id);
   if (leaving.phase == Work::Phase::waiting) {
     queue.erase(leaving.shape, leaving.key, id, leaving.expected);
-    queue.drop_mixed(leaving.shape);
+    queue.drop_own(leaving.shape);
     due.erase({leaving.due, id});
     leaving.phase = Work::Phase::forming;
   } else if (leaving.phase == Work::Phase::put_off) {
     std::erase(postponed, id);
     leaving.phase = Work::Phase::forming;
+    leaving.backs_off = false;
   }
 }
 
@@ -273,6 +377,14 @@ void Scheduler::State::end(WorkId id) {
   free_works.push_back(id);
 }
 
+SchedulerConfig SchedulerConfig::live() {
+  SchedulerConfig config;
+  config.queue = "skip";
+  config.retry_blocked = seconds(std::int64_t{300});
+  config.tell_members = true;
+  return config;
+}
+
 Result<Scheduler> Scheduler::make(ports::World& world, const ports::Clock& clock,
                                   SchedulerConfig config) {
   const QueuePolicy policy = TRY(find_queue_policy(config.queue));
@@ -286,6 +398,9 @@ Result<Scheduler> Scheduler::make(ports::World& world, const ports::Clock& clock
   state->config = std::move(config);
   state->policy = policy;
   state->load(snapshot);
+  for (State::GangTrack& gang : state->gangs) {
+    gang.was_whole = gang.bound > 0 && gang.pending == 0;
+  }
   return Scheduler(std::move(state));
 }
 
@@ -294,6 +409,7 @@ Result<void> Scheduler::turn(model::Plan& plan) {
   s.now = s.clock.now();
   plan.made = s.now;
   s.changes.clear();
+  s.explained.reset();
   TRY_VOID(s.world.observe(s.changes));
   for (const model::Delta& change : s.changes) {
     TRY_VOID(s.engine.apply(change));
@@ -313,6 +429,15 @@ Time Scheduler::next_wake() const {
   Time wake = never;
   for (const WorkId id : state_->postponed) {
     wake = std::min(wake, state_->work(id).retry_at);
+  }
+  if (!state_->half_bound.empty()) {
+    wake = std::min(wake, state_->half_bound.begin()->first);
+  }
+  for (const auto& [pod, eviction] : state_->evictions) {
+    wake = std::min(wake, eviction.ask_again);
+  }
+  if (state_->blocked_since != never) {
+    wake = std::min(wake, state_->blocked_since + state_->config.retry_blocked);
   }
   return wake;
 }

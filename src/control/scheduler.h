@@ -31,6 +31,22 @@ struct SchedulerConfig {
   bool explain = true;
   // Pending jobs that one turn of the backfill policy looks at.
   std::size_t backfill_depth = 1000;
+
+  // What only a live world needs. A binding that failed is tried again after the first of these,
+  // then twice as long each time, up to the second (podInitialBackoffSeconds, podMaxBackoffSeconds
+  // of kube-scheduler).
+  Duration bind_backoff_first = seconds(std::int64_t{1});
+  Duration bind_backoff_most = seconds(std::int64_t{10});
+  // Work that found no room is tried again after this time, though nothing happened that could help
+  // it (podMaxInUnschedulablePodsDuration); 0: never.
+  Duration retry_blocked;
+  // A gang of which fewer members are bound than it needs is completed by then, or undone.
+  Duration gang_timeout = seconds(std::int64_t{300});
+  // Every pending member of a gang gets a Refuse, also while others are missing; else the first.
+  bool tell_members = false;
+
+  // As `plimsoll run` starts from.
+  static SchedulerConfig live();
 };
 
 // How much work a scheduler has in hand.
@@ -55,12 +71,16 @@ class Scheduler {
   Scheduler& operator=(Scheduler&&) noexcept;
   ~Scheduler();
 
-  // One turn. Appends to `plan` what was carried out (Bind, and Evict where a gang could not be
-  // completed), and Refuse and Decline where a pod's or gang's reason is not the one it had.
-  // A gang is bound as a whole or not at all. Where a predictor lets gangs wait for better places,
-  // one that is due (GangPlacer::due) is overtaken no more, but by what ends before it can start or
-  // stays off its nodes. Work that nothing could help since it was last tried is not tried again.
-  // Errors: the world's, or a delta that does not fit what is known.
+  // One turn. Appends to `plan` what the world carried out or took on (Bind, and Evict where a gang
+  // could not be completed), and Refuse and Decline where a pod's or gang's reason is not the one
+  // it had. A gang is bound as a whole or not at all: if a binding that the world took on fails,
+  // the member is tried again on its node, or elsewhere in the gang's domain, and after
+  // `gang_timeout` the gang is undone. A pod that is to be evicted while its binding is under way
+  // must go all the same. Evict is asked for again while nothing comes of it. Where a predictor
+  // lets gangs wait for better places, one that is due (GangPlacer::due) is overtaken no more, but
+  // by what ends before it can start or stays off its nodes. Work that nothing could help since it
+  // was last tried is not tried again. Errors: the world's, or a delta that does not fit what is
+  // known.
   Result<void> turn(model::Plan& plan);
 
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.

@@ -7,9 +7,6 @@
 namespace plimsoll::control {
 namespace {
 
-// A binding that the world refused is tried again after this time, or when room is made.
-constexpr Duration bind_backoff = seconds(std::int64_t{1});
-
 // Runners-up that an action names where actions explain themselves.
 constexpr std::size_t alternatives_most = 3;
 
@@ -18,6 +15,9 @@ std::uint64_t fingerprint_of(const model::Reason& reason) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   const auto mix = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3ULL; };
   mix(static_cast<std::uint64_t>(reason.code) + 1);
+  if (reason.code == model::ReasonCode::gang_incomplete) {
+    mix(static_cast<std::uint64_t>(reason.missing));
+  }
   for (const model::Refusal& refusal : reason.refusals) {
     mix(static_cast<std::uint64_t>(refusal.code));
     mix(static_cast<std::uint64_t>(refusal.nodes));
@@ -31,7 +31,12 @@ std::uint64_t fingerprint_of(const model::Reason& reason) {
 }  // namespace
 
 Result<void> Scheduler::State::decide(model::Plan& plan) {
-  if (room_made) {
+  undo_half_bound(plan);
+  evict_again(plan);
+  settle_gangs();
+  const bool overdue = blocked_since != never && blocked_since + config.retry_blocked <= now;
+  const bool all_again = room_made || overdue;
+  if (all_again) {
     queue.unblock_all();
     ++generation;
   } else if (pods_bound) {
@@ -39,12 +44,23 @@ Result<void> Scheduler::State::decide(model::Plan& plan) {
   }
   const std::vector<WorkId> away = std::exchange(postponed, {});
   for (const WorkId id : away) {
-    if (room_made || work(id).retry_at <= now) {
+    if ((all_again && !work(id).backs_off) || work(id).retry_at <= now) {
       enter_queue(id);
     } else {
       postponed.push_back(id);
     }
   }
+  TRY_VOID(decide_by_policy(plan));
+  review_gangs(plan);
+  tell_of_failed_binds(plan);
+  if (config.retry_blocked > Duration()) {
+    const bool blocked = queue.any_blocked();
+    blocked_since = !blocked ? never : all_again || blocked_since == never ? now : blocked_since;
+  }
+  return {};
+}
+
+Result<void> Scheduler::State::decide_by_policy(model::Plan& plan) {
   switch (policy.blocked) {
     case WhenBlocked::give_up:
       return decide_each_once(plan);
@@ -129,8 +145,11 @@ Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
   if (queue.shape(work(id).shape).gpu_milli > free_gpu_milli) {
     return Outcome::no_room;
   }
+  const std::optional<std::vector<bool>> beside = beside_the_bound(work(id), allowed);
+  allowed = beside ? &*beside : allowed;
   // A due gang takes what it gets, and under strict order waiting would only hold the others up.
-  const bool may_wait = gangs_may_wait && policy.blocked != WhenBlocked::wait && now < work(id).due;
+  const bool may_wait = gangs_may_wait && policy.blocked != WhenBlocked::wait &&
+                        now < work(id).due && !stands_in_part(work(id));
   if (may_wait && !goes_by_pod(work(id))) {
     const Outcome outcome = decide_gang(id, allowed);
     if (outcome == Outcome::put_off) {
@@ -153,7 +172,7 @@ bool Scheduler::State::place_each(const Work& placed, const std::vector<bool>* a
   const placement::Mark mark = gang ? engine.checkpoint() : placement::Mark{};
   for (const PodId pod : placed.pods) {
     const SpecId spec = pods[pod.index()].spec;
-    auto choice = allowed != nullptr ? engine.find_within(spec, *allowed) : engine.find(spec);
+    auto choice = find_for(pod, allowed);
     if (!choice) {
       if (gang) {
         engine.roll_back(mark);
@@ -170,6 +189,20 @@ bool Scheduler::State::place_each(const Work& placed, const std::vector<bool>* a
     engine.commit(mark);
   }
   return true;
+}
+
+// Where the pod's binding failed, if its gang stands in part and it fits there still; else the
+// best.
+std::optional<placement::Choice> Scheduler::State::find_for(PodId id,
+                                                            const std::vector<bool>* allowed) {
+  const PodTrack& pod = pods[id.index()];
+  if (pod.again_on.valid() && gangs[pod.gang.index()].bound > 0 &&
+      (allowed == nullptr || (*allowed)[pod.again_on.index()])) {
+    if (auto again = engine.find_on(pod.spec, pod.again_on)) {
+      return again;
+    }
+  }
+  return allowed != nullptr ? engine.find_within(pod.spec, *allowed) : engine.find(pod.spec);
 }
 
 // Carries `chosen` out. If the world refuses one of them, none stays: what was bound is evicted.
@@ -195,16 +228,15 @@ Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
                           starting.pods.begin() + static_cast<std::ptrdiff_t>(i));
       for (const PodId evicted : bound) {
         pods[evicted.index()].work = WorkId::none();
-        model::Action undo{.kind = model::Evict{evicted},
-                           .reason = {.code = model::ReasonCode::no_room}};
-        TRY_VOID(world.apply(undo));
-        plan.actions.push_back(std::move(undo));
+        evict(evicted, {.code = model::ReasonCode::no_room}, plan);
       }
-      put_off(id, now + bind_backoff);
+      PodTrack& refused = pods[pod.index()];
+      refused.failed_binds = static_cast<std::uint8_t>(std::min(refused.failed_binds + 1, 100));
+      put_off(id, now + back_off_of(work(id)));
       return false;
     }
     const model::Binding& binding = std::get<model::Bind>(action.kind).binding;
-    hold(pod, binding);
+    hold(pod, binding, false);
     if (gangs_may_wait) {
       const auto whole = std::ranges::count(binding.gpus, whole_gpu, &model::GpuShare::milli);
       starting.held.push_back({binding.node, static_cast<std::int32_t>(whole)});
@@ -247,25 +279,42 @@ void Scheduler::State::put_off(WorkId id, Time until) {
 
 // Records why the work stays pending, unless that was its reason already.
 void Scheduler::State::refuse(WorkId id, model::ReasonCode code, model::Plan& plan) {
-  Work& refused = work(id);
-  const PodId pod = refused.pods.front();
+  const Work& refused = work(id);
   model::Reason reason{.code = code, .nodes_total = engine.node_count()};
   if (code == model::ReasonCode::no_room && config.explain) {
-    reason.refusals = explain(refused);
+    if (!explained || explained->first != refused.shape) {
+      explained.emplace(refused.shape, explain(refused));
+    }
+    reason.refusals = explained->second;
   }
+  tell(id, reason, plan);
+}
+
+void Scheduler::State::tell(WorkId id, const model::Reason& reason, model::Plan& plan) {
+  Work& refused = work(id);
   const std::uint64_t told = fingerprint_of(reason);
-  if (told == refused.told) {
-    return;
+  if (!config.tell_members && told != refused.told) {
+    plan.actions.push_back({.kind = model::Refuse{refused.pods.front()}, .reason = reason});
   }
   refused.told = told;
-  plan.actions.push_back({.kind = model::Refuse{pod}, .reason = std::move(reason)});
+  for (const PodId pod : refused.pods) {
+    if (config.tell_members && told != std::exchange(pods[pod.index()].told, told)) {
+      plan.actions.push_back({.kind = model::Refuse{pod}, .reason = reason});
+    }
+  }
 }
 
 // Work that arrived and that nobody looked at, because others like it found no room or because it
 // stands behind a blocked head.
 void Scheduler::State::tell_the_untried(model::Plan& plan) {
+  const auto untold = [&](const Work& arrived) {
+    return arrived.told == 0 ||
+           (config.tell_members && std::ranges::any_of(arrived.pods, [&](PodId pod) {
+              return pods[pod.index()].told == 0;
+            }));
+  };
   for (const WorkId id : fresh) {
-    if (work(id).phase == Work::Phase::waiting && work(id).told == 0) {
+    if (work(id).phase == Work::Phase::waiting && untold(work(id))) {
       const bool blocked = queue.shape(work(id).shape).blocked;
       refuse(id, blocked ? model::ReasonCode::no_room : model::ReasonCode::behind_in_queue, plan);
     }

@@ -32,7 +32,11 @@ bool Scheduler::State::goes_by_pod(const Work& placed) const {
          (placed.pods.size() == 1 && gang.profile.empty());
 }
 
-placement::GangRequest Scheduler::State::request_of(const Work& asking) const {
+bool Scheduler::State::stands_in_part(const Work& placed) const {
+  return placed.gang.valid() && gangs[placed.gang.index()].bound > 0;
+}
+
+placement::GangRequest Scheduler::State::request_of(const Work& asking) {
   const model::Gang& gang = gangs[asking.gang.index()].gang;
   const auto members = static_cast<std::int32_t>(asking.pods.size());
   return {.members_min = members,
@@ -40,6 +44,9 @@ placement::GangRequest Scheduler::State::request_of(const Work& asking) const {
           .gpus_per_member = specs[pods[asking.pods.front().index()].spec.index()].gpus,
           .required = gang.required_level,
           .preferred = gang.preferred_level,
+          .domain = gang.required_key.empty() ? std::span<const std::uint32_t>()
+                                              : domains_under(key_number(gang.required_key)),
+          .domain_key = gang.required_key,
           .profile = gang.profile,
           .batch_size = gang.batch_size,
           .expected = gang.expected};
@@ -57,12 +64,17 @@ std::vector<std::int32_t> Scheduler::State::room_for(const Work& asking,
 
 // A place for all of it now, whether or not waiting would be better.
 bool Scheduler::State::place(const Work& placed, const std::vector<bool>* allowed) {
+  const auto tried_before = [&](PodId pod) { return pods[pod.index()].again_on.valid(); };
+  if (stands_in_part(placed) && std::ranges::any_of(placed.pods, tried_before)) {
+    return place_each(placed, allowed);
+  }
   if (!goes_by_pod(placed)) {
     const auto placement = placer->place(request_of(placed), room_for(placed, allowed));
     return placement && assume_gang(placed, *placement);
   }
-  if (placed.pods.size() > 1 &&
-      queue.shape(placed.shape).key.required != model::TopologyLevel::none) {
+  const ShapeKey& shape = queue.shape(placed.shape).key;
+  if (shape.required_key >= 0 ||
+      (placed.pods.size() > 1 && shape.required != model::TopologyLevel::none)) {
     return place_within_domains(placed, allowed);
   }
   if (placed.pods.size() > 1) {
@@ -96,10 +108,74 @@ const std::vector<std::uint32_t>& Scheduler::State::domains_at(model::TopologyLe
   return numbers;
 }
 
-// The first domain of the required level that takes all members.
+std::int32_t Scheduler::State::key_number(const std::string& label) {
+  const auto known = std::ranges::find(domain_keys, label, &DomainKey::label);
+  const auto number = static_cast<std::int32_t>(known - domain_keys.begin());
+  if (known == domain_keys.end()) {
+    domain_keys.push_back({.label = label, .numbers = {}});
+  }
+  return number;
+}
+
+// The domain of each node under a label, numbered in the order of its values.
+const std::vector<std::uint32_t>& Scheduler::State::domains_under(std::int32_t key) {
+  auto& [label, numbers] = domain_keys[static_cast<std::size_t>(key)];
+  if (numbers.size() == topology.size()) {
+    return numbers;
+  }
+  std::vector<const std::string*> values;
+  std::map<std::string_view, std::uint32_t> known;
+  for (std::uint32_t id = 0; id < topology.size(); ++id) {
+    const model::Node& node = engine.node(NodeId(id));
+    values.push_back(node.id.valid() ? model::find_label(node.labels, label) : nullptr);
+    if (values.back() != nullptr) {
+      known[*values.back()] = 0;
+    }
+  }
+  std::uint32_t next = 0;
+  for (auto& [value, number] : known) {
+    number = next++;
+  }
+  numbers.clear();
+  for (const std::string* value : values) {
+    numbers.push_back(value != nullptr ? known[*value] : placement::no_domain);
+  }
+  return numbers;
+}
+
+const std::vector<std::uint32_t>& Scheduler::State::domains_of(const ShapeKey& key) {
+  return key.required_key >= 0 ? domains_under(key.required_key) : domains_at(key.required);
+}
+
+// The domain in which the first of them stands.
+std::optional<std::vector<bool>> Scheduler::State::beside_the_bound(
+    const Work& placed, const std::vector<bool>* allowed) {
+  const ShapeKey& shape = queue.shape(placed.shape).key;
+  if (!shape.completes.valid()) {
+    return std::nullopt;
+  }
+  const std::vector<PodId>& members = gangs[placed.gang.index()].members;
+  const auto stands = std::ranges::find_if(
+      members, [&](PodId pod) { return pods[pod.index()].bound && pods[pod.index()].stays(); });
+  if (stands == members.end()) {
+    return std::nullopt;
+  }
+  const std::vector<std::uint32_t>& domain = domains_of(shape);
+  const std::uint32_t theirs = domain[pods[stands->index()].node.index()];
+  std::vector<bool> inside(domain.size());
+  for (std::size_t node = 0; node < domain.size(); ++node) {
+    inside[node] = domain[node] == theirs && (allowed == nullptr || (*allowed)[node]);
+  }
+  return inside;
+}
+
+// The first domain of those that the gang requires that takes all members.
 bool Scheduler::State::place_within_domains(const Work& placed, const std::vector<bool>* allowed) {
-  const std::vector<std::uint32_t>& domain = domains_at(queue.shape(placed.shape).key.required);
-  const auto domains = domain.empty() ? 0 : *std::ranges::max_element(domain) + 1;
+  const std::vector<std::uint32_t>& domain = domains_of(queue.shape(placed.shape).key);
+  std::uint32_t domains = 0;
+  for (const std::uint32_t number : domain) {
+    domains = number == placement::no_domain ? domains : std::max(domains, number + 1);
+  }
   const std::vector<bool> may_take = domains_with_room(placed, allowed, domain, domains);
   for (std::uint32_t d = 0; d < domains; ++d) {
     if (!may_take[d]) {
@@ -131,7 +207,9 @@ std::vector<bool> Scheduler::State::domains_with_room(const Work& placed,
     std::vector<std::int64_t> room(domains);
     const std::vector<std::int32_t> by_node = engine.capacities(spec, count);
     for (std::size_t node = 0; node < by_node.size(); ++node) {
-      room[domain[node]] += allowed == nullptr || (*allowed)[node] ? by_node[node] : 0;
+      if (domain[node] != placement::no_domain && (allowed == nullptr || (*allowed)[node])) {
+        room[domain[node]] += by_node[node];
+      }
     }
     for (std::uint32_t d = 0; d < domains; ++d) {
       may_take[d] = may_take[d] && room[d] >= count;
@@ -200,7 +278,15 @@ std::vector<model::Refusal> Scheduler::State::explain(const Work& refused) {
   for (const model::Refusal& refusal : refusals) {
     willing -= refusal.nodes;
   }
-  if (refused.pods.size() == 1 || willing <= 0) {
+  const ShapeKey& shape = queue.shape(refused.shape).key;
+  const bool bounded = shape.completes.valid() || shape.required_key >= 0;
+  if ((refused.pods.size() == 1 && !bounded) || willing <= 0) {
+    return refusals;
+  }
+  if (bounded && goes_by_pod(refused)) {  // they are not where its other members are, or may be
+    refusals.push_back({.code = model::RefusalCode::gang_topology,
+                        .detail = gangs[refused.gang.index()].gang.required_key,
+                        .nodes = willing});
     return refusals;
   }
   if (!goes_by_pod(refused)) {

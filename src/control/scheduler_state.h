@@ -1,11 +1,14 @@
 // The scheduler's insides: what it follows, and how it decides. Included by scheduler*.cc only.
 //
-// scheduler.cc follows the world's deltas, scheduler_decide.cc places and binds, and
-// scheduler_backfill.cc keeps the reservation of a blocked head.
+// scheduler.cc follows the world's deltas, scheduler_decide.cc places and binds,
+// scheduler_gang.cc finds places for gangs, scheduler_live.cc deals with bindings that fail, pods
+// that change and gangs that are half there, and scheduler_backfill.cc keeps the reservation of a
+// blocked head.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -25,8 +28,8 @@ struct Work {
     free,     // the slot
     forming,  // a gang that lacks members
     waiting,  // in the queue
-    put_off,  // declined, or its binding failed; back in the queue at `retry_at` or when room is
-              // made
+    put_off,  // declined, or its binding failed; back in the queue at `retry_at`, or when room is
+              // made unless it `backs_off`
     running,
     refused,  // for good
   };
@@ -37,6 +40,7 @@ struct Work {
   QueueKey key;
   Duration expected;  // 0: unknown
   Time retry_at;
+  bool backs_off = false;
   Time ends = never;  // when it is expected to, while it runs
   Time due = never;   // when others may overtake it no longer
   placement::WaitState wait;
@@ -54,17 +58,53 @@ struct Scheduler::State {
   };
   struct PodTrack {
     bool present = false;
-    bool bound = false;
+    bool bound = false;        // holds room, assumed or confirmed
+    bool confirmed = false;    // the world said so
+    bool terminating = false;  // it goes, and holds its room until it is gone
+    bool evicting = false;     // we asked the world to take it away
+    std::uint8_t failed_binds = 0;
     SpecId spec;
     GangId gang;
     Time created;
     WorkId work;
     std::int64_t gpu_milli = 0;  // held
+    NodeId node;                 // where it is bound
+    NodeId again_on;             // where its binding failed, and should be tried again
+    std::uint64_t told = 0;      // as Work::told, where each member is told
+
+    [[nodiscard]] bool stays() const { return !terminating && !evicting; }
   };
   struct GangTrack {
-    model::Gang gang;
-    WorkId gathering;  // the work that its next pending member joins
+    model::Gang gang;            // its id is none() while it is not known
+    std::vector<PodId> members;  // all that are there
+    WorkId gathering;            // the work that its next pending member joins
+    // Members that stay: bound, of them confirmed, and pending.
     std::int32_t bound = 0;
+    std::int32_t confirmed = 0;
+    std::int32_t pending = 0;
+    bool was_whole = false;   // all that it needs were bound at one time
+    Time half_since = never;  // since when only a part of it is bound
+    bool touched = false;     // in this turn, by what changed its members
+
+    [[nodiscard]] bool known() const {
+      return gang.id.valid() && gang.min_members != model::members_unknown;
+    }
+    [[nodiscard]] bool has_domain() const {
+      return gang.required_level != model::TopologyLevel::none || !gang.required_key.empty();
+    }
+    [[nodiscard]] bool half_bound() const {
+      return known() && bound > 0 && bound < gang.min_members && (pending > 0 || !was_whole);
+    }
+  };
+  // A pod that we asked the world to take away, and that is still there.
+  struct Eviction {
+    Time ask_again;
+    model::Reason reason;
+  };
+  // A node label that names gangs' domains.
+  struct DomainKey {
+    std::string label;
+    std::vector<std::uint32_t> numbers;  // by node; empty: nodes changed since
   };
   // The promise to a blocked head, or to a gang that is due.
   struct Reservation {
@@ -83,10 +123,18 @@ struct Scheduler::State {
   void follow(const model::Node& node);
   void remove_node(NodeId node);
   void add_spec(SpecId id, const model::PodSpec& spec);
+  void forget_domains();
   void upsert_gang(const model::Gang& gang);
+  void remove_gang(GangId id);
   void add_pod(const model::Pod& pod);
-  void hold(PodId pod, const model::Binding& binding);
+  void hold(PodId pod, const model::Binding& binding, bool confirmed);
+  void unhold(PodId pod);
+  void pod_bound(const model::PodBound& delta);
   void remove_pod(PodId pod);
+  void tally(const PodTrack& pod, std::int32_t by);
+  void touch(GangId gang);
+  void enlist(PodId pod);  // in its gang
+  void quit(PodId pod);
   WorkId new_work(GangId gang);
   void join(PodId pod);
   void leave(PodId pod);
@@ -95,23 +143,47 @@ struct Scheduler::State {
   void end(WorkId id);
   Work& work(WorkId id) { return works[id.index()]; }
 
+  // scheduler_live.cc
+  void change_pod(const model::Pod& pod);
+  void bind_failed(PodId pod);
+  [[nodiscard]] Duration back_off_of(const Work& work) const;
+  void evict(PodId pod, model::Reason reason, model::Plan& plan);
+  void evict_again(model::Plan& plan);
+  void settle_gangs();
+  void review_gangs(model::Plan& plan);
+  void undo_half_bound(model::Plan& plan);
+  [[nodiscard]] model::Reason incomplete(const GangTrack& gang) const;
+  void tell_of_failed_binds(model::Plan& plan);
+
   // scheduler_decide.cc
   Result<void> decide(model::Plan& plan);
+  Result<void> decide_by_policy(model::Plan& plan);
   Result<void> decide_each_once(model::Plan& plan);
   Result<void> decide_in_order(model::Plan& plan);
   Result<void> decide_skipping(model::Plan& plan);
   Result<Outcome> attempt(WorkId id, const std::vector<bool>* allowed, model::Plan& plan);
   bool place_each(const Work& placed, const std::vector<bool>* allowed);
+  std::optional<placement::Choice> find_for(PodId pod, const std::vector<bool>* allowed);
   Result<bool> bind(WorkId id, model::Plan& plan);
   void put_off(WorkId id, Time until);
   void decline(WorkId id, model::Plan& plan);
   void refuse(WorkId id, model::ReasonCode code, model::Plan& plan);
+  void tell(WorkId id, const model::Reason& reason, model::Plan& plan);
   void tell_the_untried(model::Plan& plan);
 
   // scheduler_gang.cc. Each fills `chosen`, and assumes it on the engine.
   bool place(const Work& placed, const std::vector<bool>* allowed);
   bool place_within_domains(const Work& placed, const std::vector<bool>* allowed);
   const std::vector<std::uint32_t>& domains_at(model::TopologyLevel level);
+  const std::vector<std::uint32_t>& domains_under(std::int32_t key);
+  std::int32_t key_number(const std::string& label);
+  // The required domain of each node, for one that has such a requirement.
+  const std::vector<std::uint32_t>& domains_of(const ShapeKey& key);
+  // Whether others of its gang are bound already.
+  [[nodiscard]] bool stands_in_part(const Work& placed) const;
+  // Where members of a gang that is bound in part may go; none: anywhere.
+  std::optional<std::vector<bool>> beside_the_bound(const Work& placed,
+                                                    const std::vector<bool>* allowed);
   [[nodiscard]] std::vector<bool> domains_with_room(const Work& placed,
                                                     const std::vector<bool>* allowed,
                                                     std::span<const std::uint32_t> domain,
@@ -119,7 +191,7 @@ struct Scheduler::State {
   Outcome decide_gang(WorkId id, const std::vector<bool>* allowed);
   bool assume_gang(const Work& placed, const placement::GangPlacement& placement);
   [[nodiscard]] bool goes_by_pod(const Work& placed) const;
-  [[nodiscard]] placement::GangRequest request_of(const Work& asking) const;
+  [[nodiscard]] placement::GangRequest request_of(const Work& asking);
   std::vector<std::int32_t> room_for(const Work& asking, const std::vector<bool>* allowed) const;
   std::span<const placement::Release> releases();
   std::vector<model::Refusal> explain(const Work& refused);
@@ -147,6 +219,7 @@ struct Scheduler::State {
   std::vector<model::TopologyPath> topology;  // by node
   // By level, then node; empty where `topology` changed since.
   std::array<std::vector<std::uint32_t>, 6> domain_numbers;
+  std::vector<DomainKey> domain_keys;
   std::int64_t free_gpu_milli = 0;  // of all nodes; an upper bound on what fits
 
   std::vector<Work> works;
@@ -157,6 +230,13 @@ struct Scheduler::State {
   std::set<std::pair<Time, WorkId>> running;  // by expected end
   std::set<std::pair<Time, WorkId>> due;      // what waits, by when it is due
   std::uint64_t next_sequence = 1;
+  std::vector<GangId> touched;                   // gangs, in this turn
+  std::set<std::pair<Time, GangId>> half_bound;  // by when they are undone
+  std::map<PodId, Eviction> evictions;
+  std::vector<PodId> failed_binds;  // in this turn
+  Time blocked_since = never;       // the first of what is blocked now
+  // Why the last work that was explained has no room; until something is bound or given back.
+  std::optional<std::pair<ShapeId, std::vector<model::Refusal>>> explained;
 
   bool room_made = false;        // since the last turn something was freed or added
   bool pods_bound = false;       // since the last turn a pod was bound

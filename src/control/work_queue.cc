@@ -1,5 +1,6 @@
 #include "control/work_queue.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -109,9 +110,16 @@ void WorkQueue::unblock_all() {
 
 void WorkQueue::unblock_helped_by_binds() { unblock(blocked_helped_by_binds_); }
 
-void WorkQueue::drop_mixed(ShapeId id) {
+bool WorkQueue::any_blocked() const {
+  const auto waits = [&](ShapeId id) { return !shapes_[id.index()].waiting.empty(); };
+  return std::ranges::any_of(blocked_, waits) ||
+         std::ranges::any_of(blocked_helped_by_binds_, waits);
+}
+
+void WorkQueue::drop_own(ShapeId id) {
   Shape& shape = shapes_[id.index()];
-  if (!shape.key.mixed.valid() || !shape.waiting.empty()) {
+  const bool own = shape.key.mixed.valid() || shape.key.completes.valid();
+  if (!own || !shape.waiting.empty()) {
     return;
   }
   std::erase(blocked_, id);

@@ -37,6 +37,8 @@ struct ShapeKey {
   SpecId spec;
   std::int32_t members = 1;
   model::TopologyLevel required = model::TopologyLevel::none;
+  std::int32_t required_key = -1;  // a label that names the domain; -1: none does
+  GangId completes;                // members of one gang that stand where others do already
   WorkId mixed;
 
   friend auto operator<=>(const ShapeKey&, const ShapeKey&) = default;
@@ -57,7 +59,7 @@ class WorkQueue {
   // The shape of `key`, made now with the facts that `make` returns if it is new. O(log shapes).
   template <typename Make>
   ShapeId shape_of(const ShapeKey& key, const Make& make) {
-    if (key.members == 1 && key.required == model::TopologyLevel::none && !key.mixed.valid()) {
+    if (key == ShapeKey{.spec = key.spec}) {
       if (single_.size() <= key.spec.index()) {
         single_.resize(key.spec.index() + 1);
       }
@@ -97,8 +99,10 @@ class WorkQueue {
   void unblock_all();
   // A pod was bound: shapes that such a thing helps may have room again.
   void unblock_helped_by_binds();
-  // Forgets a shape of its own, once nothing of it waits.
-  void drop_mixed(ShapeId shape);
+  // Forgets a shape that only one work or gang has, once nothing of it waits.
+  void drop_own(ShapeId shape);
+  // Whether work waits that is not looked at until something unblocks it. O(blocked).
+  [[nodiscard]] bool any_blocked() const;
 
  private:
   ShapeId add(Shape shape);

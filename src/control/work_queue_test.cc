@@ -71,10 +71,10 @@ TEST(WorkQueue, EqualRequestsShareAShapeAndMixedGangsHaveTheirOwn) {
   EXPECT_NE(own, queue.shape_of(gang, make(gang)));
   queue.push(own, {.sequence = 1}, WorkId(7), Duration());
   queue.block(own);
-  queue.drop_mixed(own);  // it waits: it stays
+  queue.drop_own(own);  // it waits: it stays
   EXPECT_EQ(queue.head(), WorkId(7));
   queue.erase(own, {.sequence = 1}, WorkId(7), Duration());
-  queue.drop_mixed(own);
+  queue.drop_own(own);
   queue.unblock_all();
   EXPECT_EQ(queue.ready_head(), std::nullopt);
 }

@@ -10,6 +10,9 @@
 
 namespace plimsoll::model {
 
+// As `min_members` and `max_members`: a group that pods name and nobody has made yet.
+inline constexpr std::int32_t members_unknown = INT32_MAX;
+
 struct Gang {
   GangId id;
   std::string name;

@@ -111,6 +111,9 @@ std::string to_string(const Reason& reason) {
     case ReasonCode::preempting:
       return "waits for the pods that it preempted to leave their node";
     case ReasonCode::gang_incomplete:
+      if (reason.missing == 0) {
+        return "waits for its gang";
+      }
       return fmt::format("waits for {} more member{} of its gang to exist", reason.missing,
                          reason.missing == 1 ? "" : "s");
     case ReasonCode::bind_failed:

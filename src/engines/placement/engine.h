@@ -86,6 +86,8 @@ class Engine {
   // Why no node takes `spec` now, node by node. O(nodes).
   std::vector<model::Refusal> explain(SpecId spec) const;
   std::int32_t node_count() const;
+  // As last told; its id is none() where it is gone. Requires: it was once there.
+  const model::Node& node(NodeId node) const;
 
   // SHA-256 over the whole working state, in ids' order. For tests and journals. O(state).
   std::string digest() const;

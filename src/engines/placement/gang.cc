@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <variant>
 
@@ -37,6 +38,36 @@ std::vector<HostRange> scopes_of(HostRange hosts, model::TopologyLevel level) {
     if (domain.front().domain[level_index(level)] >= 0) {
       scopes.push_back(domain);
     }
+  }
+  return scopes;
+}
+
+// The scopes that a request leaves, and the hosts of domains that are no ranges of the tree.
+struct Scopes {
+  std::vector<std::vector<GangHost>> gathered;
+  std::vector<HostRange> ranges;
+};
+
+// All of them, none left out: domains under a label first, then those of `level` in each.
+Scopes scopes_of(HostRange hosts, const GangRequest& gang, model::TopologyLevel level) {
+  Scopes scopes;
+  if (gang.domain.empty()) {
+    scopes.ranges = scopes_of(hosts, level);
+    return scopes;
+  }
+  std::map<std::uint32_t, std::vector<GangHost>> by_domain;
+  for (const GangHost& host : hosts) {
+    const std::size_t node = host.node.index();
+    if (node < gang.domain.size() && gang.domain[node] != no_domain) {
+      by_domain[gang.domain[node]].push_back(host);
+    }
+  }
+  for (auto& [domain, members] : by_domain) {
+    scopes.gathered.push_back(std::move(members));
+  }
+  for (const std::vector<GangHost>& members : scopes.gathered) {
+    const std::vector<HostRange> inside = scopes_of(members, level);
+    scopes.ranges.insert(scopes.ranges.end(), inside.begin(), inside.end());
   }
   return scopes;
 }
@@ -94,14 +125,14 @@ struct GangPlacer::State {
 
   std::optional<GangPlacement> place_within(const GangRequest& gang, HostRange hosts_with_room,
                                             model::TopologyLevel level) {
-    const std::vector<HostRange> scopes = scopes_of(hosts_with_room, level);
-    const std::int32_t members = members_in(scopes, gang);
+    const Scopes scopes = scopes_of(hosts_with_room, gang, level);
+    const std::int32_t members = members_in(scopes.ranges, gang);
     if (members < std::max(1, gang.members_min)) {
       return std::nullopt;
     }
     const std::vector<KnownShares>& shares = known.of(gang, members, hosts.hardware());
     std::optional<RuleChoice> best;
-    for (const HostRange scope : scopes) {
+    for (const HostRange scope : scopes.ranges) {
       auto choice = rule->place(
           {.hosts = scope, .members = members, .hosts_max = config.hosts_max, .known = &shares});
       if (choice.has_value() && (!best.has_value() || choice->cost < best->cost)) {
@@ -199,10 +230,10 @@ std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
   for (GangHost& host : all) {
     host.room = room[host.node.index()];
   }
-  const std::vector<HostRange> scopes = scopes_of(all, gang.required);
+  const Scopes scopes = scopes_of(all, gang, gang.required);
   std::vector<RoomCounts> counts;
   std::vector<std::pair<std::size_t, const GangHost*>> of_node(room.size(), {0, nullptr});
-  for (const HostRange scope : scopes) {
+  for (const HostRange scope : scopes.ranges) {
     for (const GangHost& host : scope) {
       of_node[host.node.index()] = {counts.size(), &host};
     }
@@ -302,11 +333,13 @@ GangDecision GangPlacer::decide(const GangRequest& gang, std::span<const std::in
   decision.start = place(gang, room);
   if (!decision.start.has_value()) {
     const std::int64_t total = std::accumulate(room.begin(), room.end(), std::int64_t{0});
-    if (gang.required != model::TopologyLevel::none && total >= gang.members_min) {
-      decision.refusals.push_back({.code = model::RefusalCode::gang_topology,
-                                   .detail = std::string(name_of(gang.required)),
-                                   .nodes = static_cast<std::int32_t>(std::ranges::count_if(
-                                       room, [](std::int32_t members) { return members > 0; }))});
+    const bool bounded = gang.required != model::TopologyLevel::none || !gang.domain.empty();
+    if (bounded && total >= gang.members_min) {
+      decision.refusals.push_back(
+          {.code = model::RefusalCode::gang_topology,
+           .detail = std::string(gang.domain.empty() ? name_of(gang.required) : gang.domain_key),
+           .nodes = static_cast<std::int32_t>(
+               std::ranges::count_if(room, [](std::int32_t members) { return members > 0; }))});
     }
     return decision;
   }

@@ -33,12 +33,19 @@ struct GangConfig {
   WaitBounds wait;
 };
 
+// The domain of a node that stands in none.
+inline constexpr std::uint32_t no_domain = UINT32_MAX;
+
 struct GangRequest {
   std::int32_t members_min = 1;
   std::int32_t members_max = 1;  // as many of them as fit are taken
   std::int32_t gpus_per_member = 1;
   model::TopologyLevel required = model::TopologyLevel::none;
   model::TopologyLevel preferred = model::TopologyLevel::none;
+  // Where a node label stands for the required domain: the domain of each node, or no_domain, which
+  // is never taken; and the label. Borrowed. Empty: `required` says it.
+  std::span<const std::uint32_t> domain;
+  std::string_view domain_key;
   std::string_view profile;
   std::int64_t batch_size = 0;
   Duration expected;  // on its best placement; 0: unknown

@@ -345,5 +345,29 @@ TEST(Gang, PlacesOneHundredThousandMembersGreedilyWithinItsBound) {
   expect_sound(*placement, room, 100'000);
 }
 
+TEST(GangPlacer, ALabelsDomainsNeedNotStandTogetherInTheTree) {
+  const model::Snapshot snapshot = cluster(
+      {{{.zone = "a"}}, {{.zone = "b"}}, {{.zone = "a"}}, {{.zone = "b"}}, {{.zone = "c"}}});
+  const std::vector<std::uint32_t> domain = {0, 1, 1, 0, no_domain};
+  for (const char* rule : {"plimsoll", "kueue"}) {
+    GangPlacer placing = placer(snapshot, {.rule = rule});
+    const auto place = [&](std::int32_t members, std::vector<std::int32_t> room) {
+      return placing.place({.members_min = members, .members_max = members, .domain = domain},
+                           room);
+    };
+    const auto wide = place(6, {3, 4, 2, 2, 8});
+    ASSERT_TRUE(wide.has_value()) << rule;
+    EXPECT_THAT(wide->hosts, ElementsAre(HostShare{NodeId(1), 4}, HostShare{NodeId(2), 2}));
+    EXPECT_FALSE(place(7, {3, 4, 2, 2, 8}).has_value()) << rule;
+    EXPECT_TRUE(place(5, {3, 4, 2, 2, 8}).has_value()) << rule;
+    WaitState wait;
+    const GangDecision refused =
+        placing.decide({.members_min = 7, .members_max = 7, .domain = domain, .domain_key = "k"},
+                       std::vector<std::int32_t>{3, 4, 2, 2, 8}, Time(), {}, wait);
+    ASSERT_EQ(refused.refusals.size(), 1U);
+    EXPECT_EQ(refused.refusals[0].detail, "k");
+  }
+}
+
 }  // namespace
 }  // namespace plimsoll::placement
