@@ -8,6 +8,14 @@ import ssl
 import time
 
 NODE_CONNECTIONS = 4
+# As a kubelet reports them.
+CONDITIONS = {
+    "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
+    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "enough memory"),
+    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "no disk pressure"),
+    "PIDPressure": ("False", "KubeletHasSufficientPID", "enough process ids"),
+    "NetworkUnavailable": ("False", "RouteCreated", "routes are there"),
+}
 
 
 class Api:
@@ -43,13 +51,24 @@ class Api:
             return False
 
 
+def node_name(index):
+    return f"node-{index:05d}"
+
+
 def node(index, shape):
-    """Node number `index`: racks and zones are runs of neighbours, as even as they can be."""
-    name = f"node-{index:05d}"
+    """Node number `index`: racks and zones are runs of neighbours, as even as they can be.
+
+    It is made as KWOK and the controllers would have left it: each of their writes to a new node
+    costs the API server as much as the making does.
+    """
+    name = node_name(index)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     labels = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64",
         "type": "kwok",
     }
     if shape.racks:
@@ -76,7 +95,38 @@ def node(index, shape):
             "labels": labels,
             "annotations": {"kwok.x-k8s.io/node": "fake"},
         },
-        "status": {"allocatable": resources, "capacity": resources},
+        "status": {
+            "allocatable": resources,
+            "capacity": resources,
+            "phase": "Running",
+            "addresses": [
+                {"type": "InternalIP", "address": "127.0.0.1"},
+                {"type": "Hostname", "address": name},
+            ],
+            "conditions": [
+                {
+                    "type": kind,
+                    "status": status,
+                    "reason": reason,
+                    "message": message,
+                    "lastHeartbeatTime": now,
+                    "lastTransitionTime": now,
+                }
+                for kind, (status, reason, message) in CONDITIONS.items()
+            ],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "bootID": "",
+                "containerRuntimeVersion": "kwok",
+                "kernelVersion": "kwok",
+                "kubeProxyVersion": "",
+                "kubeletVersion": "kwok",
+                "machineID": "",
+                "operatingSystem": "linux",
+                "osImage": "kwok",
+                "systemUUID": "",
+            },
+        },
     }
 
 
@@ -96,19 +146,30 @@ def make_nodes(port, pki, shape):
             pass
 
 
-def nodes_ready(api, wanted):
-    """Whether so many nodes are Ready and free of the taint that new nodes carry."""
-    status, body = api.request("GET", "/api/v1/nodes?resourceVersion=0")
-    if status != 200:
-        return False
-    return wanted <= sum(
-        not any(t["key"] == "node.kubernetes.io/not-ready" for t in n["spec"].get("taints", ()))
-        and any(
-            c["type"] == "Ready" and c["status"] == "True"
-            for c in n["status"].get("conditions", ())
-        )
-        for n in json.loads(body)["items"]
+def ready(found):
+    """Whether a node is Ready and free of the taint that new nodes carry."""
+    taints = found["spec"].get("taints", ())
+    return not any(t["key"] == "node.kubernetes.io/not-ready" for t in taints) and any(
+        c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", ())
     )
+
+
+class NodesReady:
+    """Whether all nodes from make_nodes are ready, asked again and again: one at a time, since a
+    list of thousands costs the server more than the nodes do."""
+
+    def __init__(self, api, shape):
+        self.api = api
+        self.left = list(range(shape.nodes))
+
+    def __call__(self):
+        while self.left:
+            path = f"/api/v1/nodes/{node_name(self.left[-1])}?resourceVersion=0"
+            status, body = self.api.request("GET", path)
+            if status != 200 or not ready(json.loads(body)):
+                return False
+            self.left.pop()
+        return True
 
 
 def wait_until(done, seconds, what, check=lambda: None):

@@ -296,6 +296,8 @@ class ControlPlane:
             "--horizontal-pod-autoscaler-downscale-stabilization=5s",
             "--horizontal-pod-autoscaler-initial-readiness-delay=0s",
             "--horizontal-pod-autoscaler-cpu-initialization-period=0s",
+            # One write less a node; it tells kubelets how long to keep Secrets.
+            "--controllers=*,-ttl-controller",
             # A thousand new nodes and their taints would take a minute at the default of 20.
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
@@ -325,8 +327,8 @@ class ControlPlane:
         self.wait(lambda: client.ok(account), "the ServiceAccount of namespace default")
         if options.nodes:
             api.make_nodes(port, self.pki, options)
-            if options.kwok:
-                self.wait(lambda: api.nodes_ready(client, options.nodes), "nodes to be Ready")
+            if options.kwok:  # else they are Ready until the controller manager misses a lease
+                self.wait(api.NodesReady(client, options), "nodes to be Ready")
         self.check_children()
 
     @staticmethod
