@@ -44,9 +44,11 @@ std::string phrase(RefusalCode code, const std::string& detail) {
     case RefusalCode::pod_affinity:
       return "node(s) didn't match pod affinity rules";
     case RefusalCode::pod_anti_affinity:
-      return "node(s) didn't match pod anti-affinity rules";
+      return detail.empty() ? "node(s) didn't match pod anti-affinity rules"
+                            : fmt::format("node(s) didn't satisfy {} anti-affinity rules", detail);
     case RefusalCode::topology_spread:
-      return "node(s) didn't match pod topology spread constraints";
+      return "node(s) didn't match pod topology spread constraints" +
+             (detail.empty() ? "" : fmt::format(" ({})", detail));
     case RefusalCode::gang_topology:
       return fmt::format("node(s) were not in one{} domain with room for the whole gang",
                          of_detail);

@@ -42,8 +42,9 @@ enum class RefusalCode : std::uint8_t {
 };
 
 // "`nodes` nodes refused for `code`"; `detail` names the taint ("key: value"), the extended
-// resource, the MIG profile, the GPU model, the share ("500m") or the topology level; else it is
-// empty.
+// resource, the MIG profile, the GPU model, the share ("500m") or the topology level, tells the
+// anti-affinity of "existing pods" from the pod's own and a "missing required label" from a skew;
+// else it is empty.
 struct Refusal {
   RefusalCode code = RefusalCode::cpu;
   std::string detail;

@@ -84,14 +84,11 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   const std::vector<std::uint32_t> here =
       i < pods_on.size() ? pods_on[i] : std::vector<std::uint32_t>();
   if (!fresh) {
-    for (const std::uint32_t id : here) {
-      pairs.count(pods[id].spec, i, -1);
-    }
+    count_pairs(i, -1);
   }
   nodes[i] = node;
   uses.set_node(i, node);
-  pairs.set_node(i, node);
-  block_domains_stale = true;
+  block_domains_stale |= pairs.set_node(i, node) || fresh;
   kube_order_stale = true;
   present_count += fresh ? 1 : 0;
   if (position_of[i] == no_position) {
@@ -105,8 +102,8 @@ Result<void> Engine::State::upsert(const model::Node& node) {
       }
     }
     table.take(i, specs[pods[id].spec.index()].shape, pods[id].binding.gpus);
-    pairs.count(pods[id].spec, i, 1);
   }
+  count_pairs(i, 1);
   for (SpecEntry& spec : specs) {
     spec.admitted.resize(nodes.size(), 0);
     spec.admitted[i] = admits(spec, i) ? 1 : 0;
@@ -118,18 +115,21 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   return {};
 }
 
+void Engine::State::count_pairs(std::size_t node, int by) {
+  if (node < pods_on.size()) {
+    for (const std::uint32_t id : pods_on[node]) {
+      pairs.count({pods[id].spec, node, pods[id].terminating}, by);
+    }
+  }
+}
+
 // Pods that are still bound there hold on to it, should it come back.
 void Engine::State::remove(NodeId node) {
   const std::size_t i = node.index();
-  if (i < pods_on.size()) {
-    for (const std::uint32_t id : pods_on[i]) {
-      pairs.count(pods[id].spec, i, -1);
-    }
-  }
+  count_pairs(i, -1);
   table.erase(node);
   uses.erase_node(i);
-  pairs.erase_node(i);
-  block_domains_stale = true;
+  block_domains_stale |= pairs.erase_node(i);
   kube_order_stale = true;
   nodes[i] = model::Node{};
   --present_count;
@@ -162,10 +162,11 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
     entry.admitted[n] = admits(entry, n) ? 1 : 0;
   }
   entry.index.reset();
+  const std::int32_t keys_before = pairs.keys().count();
   const bool pairwise =
       !spec.affinity.empty() || !spec.anti_affinity.empty() || !spec.spread.empty();
   pairs.add_spec(id, spec, nodes, pairwise ? placed() : std::vector<PairConstraints::Placed>{});
-  block_domains_stale = true;
+  block_domains_stale |= pairs.keys().count() != keys_before;
   for (const PodId holder : holders) {
     take(holder);
   }
@@ -175,7 +176,7 @@ std::vector<PairConstraints::Placed> Engine::State::placed() const {
   std::vector<PairConstraints::Placed> result;
   for (const PodEntry& entry : pods) {
     if (entry.bound && known(entry.binding.node.index())) {
-      result.push_back({entry.spec, entry.binding.node.index(), 1});
+      result.push_back({entry.spec, entry.binding.node.index(), entry.terminating});
     }
   }
   return result;
@@ -200,7 +201,7 @@ void Engine::State::count(const PodEntry& entry, int by) {
     } else {
       table.give(node, spec.shape, entry.binding.gpus);
     }
-    pairs.count(entry.spec, node, by);
+    pairs.count({entry.spec, node, entry.terminating}, by);
     touch(node);
   }
 }

@@ -126,8 +126,9 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
       count(RefusalCode::volume_limit, "");
     } else if (!model::volumes_reach(spec.spec, node)) {
       count(RefusalCode::volume_topology, "");
-    } else if (const RefusalCode* code = check.refusal(i)) {
-      count(*code, "");
+    } else if (!check.allows(i)) {
+      const PairConstraints::Refused refused = check.refused(i);
+      count(refused.code, refused.detail);
     }
   }
   return refusals;

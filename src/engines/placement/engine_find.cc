@@ -142,12 +142,12 @@ void Engine::State::refresh_block_domains() {
   }
   block_domains_stale = false;
   const std::size_t blocks = (node_at.size() + CandidateIndex::block - 1) / CandidateIndex::block;
-  block_domains.assign(static_cast<std::size_t>(pairs.keys()), {});
-  for (std::int32_t key = 0; key < pairs.keys(); ++key) {
+  block_domains.assign(static_cast<std::size_t>(pairs.keys().count()), {});
+  for (std::int32_t key = 0; key < pairs.keys().count(); ++key) {
     auto& domains = block_domains[static_cast<std::size_t>(key)];
     domains.assign(blocks, PairConstraints::unknown_domain);
     for (std::size_t p = 0; p < node_at.size(); ++p) {
-      const std::int32_t domain = pairs.domain(key, node_at[p]);
+      const std::int32_t domain = pairs.keys().domain(key, node_at[p]);
       std::int32_t& shared = domains[p / CandidateIndex::block];
       if (p % CandidateIndex::block == 0) {
         shared = domain;

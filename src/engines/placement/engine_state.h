@@ -95,6 +95,7 @@ struct Engine::State {
   void take(PodId id);
   void give(PodId id);
   void count(const PodEntry& entry, int by);
+  void count_pairs(std::size_t node, int by);  // of all pods on the node
   void touch(std::size_t node);
 
   [[nodiscard]] bool known(std::size_t node) const {

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "base/random.h"
+#include "engines/placement/random_history.h"
 
 namespace plimsoll::placement {
 namespace {
@@ -146,179 +146,11 @@ TEST(Engine, GpuModelAndMemoryAreHard) {
   EXPECT_EQ(engine.explain(SpecId(1))[0].code, model::RefusalCode::gpu_memory);
 }
 
-// A random history of deltas and transactions, mirrored in a Snapshot.
-class History {
- public:
-  explicit History(std::uint64_t seed, bool pairwise = true) : random_(seed), pairwise_(pairwise) {
-    for (std::uint32_t i = 0; i < 12; ++i) {
-      snapshot_.nodes.push_back(random_node(i));
-    }
-    for (int i = 0; i < 8; ++i) {
-      snapshot_.specs.push_back(random_spec());
-    }
-  }
-
-  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
-
-  // One random change, carried out on both.
-  void step(Engine& engine) {
-    switch (random_.below(10)) {
-      case 0:
-        return change_node(engine);
-      case 1:
-        return add_spec(engine);
-      case 2:
-        return add_node(engine);
-      case 3:
-      case 4:
-        return remove_pod(engine);
-      case 5:
-        return try_and_roll_back(engine);
-      default:
-        return place(engine);
-    }
-  }
-
- private:
-  Node random_node(std::uint32_t id) {
-    Node node = make_node(id, static_cast<int>(random_.below(9)),
-                          static_cast<std::int64_t>(8 + random_.below(90)));
-    node.topology.zone = "zone-" + std::to_string(random_.below(3));
-    node.topology.rack = "rack-" + std::to_string(random_.below(4));
-    if (random_.below(4) == 0) node.taints.push_back({.key = "dedicated", .value = "x"});
-    model::set_label(node.labels, "pool", random_.below(2) == 0 ? "a" : "b");
-    if (random_.below(3) == 0) node.allocatable.extended = {{"rdma/hca", 4}};
-    if (random_.below(4) == 0) {
-      for (auto& gpu : node.gpus) {
-        gpu.model = "A100-80GB";
-        gpu.sharing = model::GpuSharing::mig;
-        if (random_.below(3) == 0) gpu.instances = {{"3g.40gb", 0}, {"3g.40gb", 4}};
-      }
-    }
-    return node;
-  }
-
-  PodSpec random_spec() {
-    PodSpec spec = make_spec(static_cast<int>(random_.below(5)));
-    if (spec.gpu.count == 1) {
-      spec.gpu.milli = GpuMilli(static_cast<std::int64_t>(1 + random_.below(10)) * 100);
-    }
-    if (random_.below(3) == 0) spec.node_selector = {{"pool", "a"}};
-    if (random_.below(3) == 0) spec.tolerations = {{.op = model::TolerationOperator::exists}};
-    if (random_.below(4) == 0) spec.requests.extended = {{"rdma/hca", 1}};
-    if (spec.gpu.count > 0 && spec.gpu.count < 3 && random_.below(3) == 0) {
-      spec.gpu.milli = whole_gpu;
-      spec.gpu.mig_profile = random_.below(2) == 0 ? "3g.40gb" : "1g.10gb";
-    }
-    spec.labels = {{"app", random_.below(2) == 0 ? "web" : "train"}};
-    const model::LabelSelector web = {{"app", model::SelectorOperator::in, {"web"}}};
-    const char* keys[] = {"kubernetes.io/hostname", "topology.kubernetes.io/zone"};
-    const auto* key = keys[random_.below(2)];
-    switch (pairwise_ ? random_.below(8) : 8) {
-      case 0:
-        spec.anti_affinity = {{.selector = web, .topology_key = key}};
-        break;
-      case 1:
-        spec.affinity = {{.selector = web, .topology_key = key}};
-        break;
-      case 2:
-        spec.spread = {{.max_skew = 2, .topology_key = key, .selector = web}};
-        break;
-      case 3:
-        spec.spread = {{.topology_key = key, .hard = false, .selector = web}};
-        break;
-      default:
-        break;
-    }
-    return spec;
-  }
-
-  void both(Engine& engine, const model::Delta& delta) {
-    const auto mine = engine.apply(delta);
-    ASSERT_TRUE(mine.has_value()) << mine.error().message;
-    const auto theirs = model::apply(snapshot_, delta);
-    ASSERT_TRUE(theirs.has_value()) << theirs.error().message;
-  }
-
-  void change_node(Engine& engine) {
-    Node node = snapshot_.nodes[random_.below(snapshot_.nodes.size())];
-    node.unschedulable = !node.unschedulable;
-    both(engine, model::NodeUpserted{node});
-  }
-
-  void add_spec(Engine& engine) {
-    if (snapshot_.specs.size() < 20) {
-      both(engine, model::SpecAdded{SpecId(static_cast<std::uint32_t>(snapshot_.specs.size())),
-                                    random_spec()});
-    }
-  }
-
-  void add_node(Engine& engine) {
-    if (snapshot_.nodes.size() < 24) {
-      const auto id = static_cast<std::uint32_t>(snapshot_.nodes.size());
-      both(engine, model::NodeUpserted{random_node(id)});
-    }
-  }
-
-  SpecId any_spec() {
-    return SpecId(static_cast<std::uint32_t>(random_.below(snapshot_.specs.size())));
-  }
-
-  void place(Engine& engine) {
-    const SpecId spec = any_spec();
-    model::Pod pod;
-    pod.id = PodId(next_pod_++);
-    pod.name = "pod-" + std::to_string(pod.id.value());
-    pod.spec = spec;
-    both(engine, model::PodAdded{pod});
-    if (const auto choice = engine.find(spec)) {
-      engine.assume(pod.id, spec, choice->binding);
-      both(engine, model::PodBound{pod.id, choice->binding});
-      running_.push_back(pod.id);
-    }
-  }
-
-  void remove_pod(Engine& engine) {
-    if (!running_.empty()) {
-      const std::size_t i = random_.below(running_.size());
-      both(engine, model::PodRemoved{running_[i]});
-      running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-  }
-
-  void try_and_roll_back(Engine& engine) {
-    const std::string before = engine.digest();
-    const Mark outer = engine.checkpoint();
-    for (int i = 0; i < 5; ++i) {
-      const SpecId spec = any_spec();
-      const Mark inner = engine.checkpoint();
-      if (const auto choice = engine.find(spec)) {
-        engine.assume(PodId(5000 + static_cast<std::uint32_t>(i)), spec, choice->binding);
-      }
-      if (!running_.empty() && random_.below(2) == 0) {
-        const PodId victim = running_[random_.below(running_.size())];
-        engine.forget(victim);
-        engine.roll_back(inner);
-      } else {
-        engine.commit(inner);
-      }
-    }
-    engine.roll_back(outer);
-    ASSERT_EQ(engine.digest(), before);
-  }
-
-  Random random_;
-  bool pairwise_;
-  Snapshot snapshot_;
-  std::vector<PodId> running_;
-  std::uint32_t next_pod_ = 0;
-};
-
 TEST(EngineProperty, IncrementalEqualsRebuilt) {
   for (const char* policy : {"plimsoll", "best_fit", "packing", "clustering", "dot_product"}) {
     for (std::uint64_t seed = 1; seed <= 6; ++seed) {
       SCOPED_TRACE(std::string(policy) + " seed " + std::to_string(seed));
-      History history(seed);
+      RandomHistory history({.seed = seed});
       Engine engine = make_engine(history.snapshot(), policy);
       for (int i = 0; i < 250; ++i) {
         history.step(engine);
@@ -444,8 +276,8 @@ TEST(Engine, IllegalMigLayoutIsRefusedByName) {
 }
 
 TEST(EngineProperty, DroppingIndexesChangesNoChoice) {
-  History with(3);
-  History without(3);
+  RandomHistory with({.seed = 3});
+  RandomHistory without({.seed = 3});
   auto roomy = Engine::make(with.snapshot(), {});
   auto tight = Engine::make(without.snapshot(), {.index_bytes_max = 1});
   ASSERT_TRUE(roomy.has_value() && tight.has_value());
@@ -458,7 +290,8 @@ TEST(EngineProperty, DroppingIndexesChangesNoChoice) {
 
 TEST(EngineProperty, CapacityIsWhatPlacingOneByOneReaches) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    History history(seed, false);  // capacities do not look at other pods
+    RandomHistory history(
+        {.seed = seed, .pairwise = false});  // capacities do not look at other pods
     Engine engine = make_engine(history.snapshot());
     for (int i = 0; i < 60; ++i) history.step(engine);
     for (std::uint32_t s = 0; s < history.snapshot().specs.size(); ++s) {
