@@ -52,6 +52,12 @@ int report_error(const Error& error) {
   return error.code == ErrorCode::bad_input ? exit_bad_input : exit_failed;
 }
 
+// What was printed may not have been written yet.
+int done_printing(int code) {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  return written ? code : report_error({.message = "standard output: cannot write"});
+}
+
 }  // namespace
 
 std::span<const Command> commands() { return all_commands; }
@@ -59,16 +65,16 @@ std::span<const Command> commands() { return all_commands; }
 int run_command_line(const std::vector<std::string>& arguments) {
   if (arguments.empty()) {
     print_help();
-    return exit_bad_input;
+    return done_printing(exit_bad_input);
   }
   const std::string& name = arguments.front();
   if (name == "--help" || name == "-h" || name == "help") {
     print_help();
-    return exit_done;
+    return done_printing(exit_done);
   }
   if (name == "--version") {
     fmt::print("plimsoll {}\n", version);
-    return exit_done;
+    return done_printing(exit_done);
   }
   const auto found = std::find_if(commands().begin(), commands().end(),
                                   [&](const Command& command) { return command.name == name; });
@@ -84,8 +90,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   if (!code) {
     return report_error(code.error());
   }
-  return std::fflush(stdout) == 0 ? *code
-                                  : report_error({.message = "standard output: cannot write"});
+  return done_printing(*code);
 }
 
 }  // namespace plimsoll::cli

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 class TrainPlacement : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "train_placement";
+    folder_ = fs::path(testing::TempDir()) / ("train_placement." + std::to_string(getpid()));
     fs::create_directories(folder_);
     for (std::uint32_t i = 0; i < 4; ++i) {
       model::Node node;

@@ -99,6 +99,35 @@ void keep_first(model::Workload& workload, std::int32_t jobs_max) {
   }
 }
 
+// A node that is removed leaves its name to others.
+Result<void> check_added_names(const Scenario& scenario, const model::Cluster& cluster) {
+  std::set<std::string> taken;
+  for (const model::Node& node : cluster.nodes) {
+    taken.insert(node.name);
+  }
+  std::vector<const ScenarioEvent*> by_time;
+  for (const ScenarioEvent& event : scenario.events) {
+    by_time.push_back(&event);
+  }
+  std::ranges::stable_sort(by_time, {}, &ScenarioEvent::at);
+  for (const ScenarioEvent* event : by_time) {
+    if (event->kind == EventKind::remove) {
+      taken.erase(event->target);
+    }
+    for (std::int32_t i = 0; event->kind == EventKind::add && i < std::max(1, event->added.count);
+         ++i) {
+      const std::string name = expand(event->added, i).name;
+      if (!taken.insert(name).second) {
+        return at(scenario, event->line,
+                  fmt::format("{}.add: found the node {}, which is there already, expected another "
+                              "name",
+                              event->path, traces::quoted(name)));
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<model::Cluster> make_cluster(const Scenario& scenario, const std::string& data) {
@@ -135,6 +164,7 @@ Result<std::vector<sim::NodeEvent>> make_events(const Scenario& scenario,
   for (const model::Node& node : cluster.nodes) {
     ids.emplace(node.name, node.id);
   }
+  TRY_VOID(check_added_names(scenario, cluster));
   std::vector<sim::NodeEvent> events;
   for (const ScenarioEvent& event : scenario.events) {
     const Time when = Time() + event.at;

@@ -363,6 +363,9 @@ void read_scenario(Fields& fields, Scenario& scenario) {
   fields.duration(
       "checkpoint_every", scenario.checkpoint_every,
       "A job that loses a pod goes on from its last checkpoint; absent: from its start");
+  if (fields.has("checkpoint_every") && scenario.checkpoint_every == Duration()) {
+    fields.fail("checkpoint_every", "0", "a duration above 0, or none: from its start");
+  }
   fields.each("objectives", "Bounds on the result; a broken one: exit 3", [&](Fields& objective) {
     read_objective(objective, scenario.objectives.emplace_back(), scenario.policies);
   });

@@ -309,6 +309,9 @@ TEST(Scenario, EachMistakeIsOneLine) {
        "s.yaml:27: events[0].at: found nothing, expected a value"},
       {with_line(27, "  - {at: 1h, remove: a, for: 1h}"),
        "s.yaml:27: events[0].for: found a duration, expected it only with fail"},
+      {with_line(25, "checkpoint_every: 0s"),
+       "s.yaml:25: checkpoint_every: found 0, expected a duration above 0, or none: from its "
+       "start"},
       {with_line(29, "  - {metric: gpu_allocation, min: 5}"),
        "s.yaml:29: objectives[0].metric: found 'gpu_allocation', expected one of "
        "gpu_allocation_percent, gpu_utilization_percent, final_gpu_allocation_percent, "
@@ -365,6 +368,25 @@ TEST(Scenario, NodesThatDoNotHoldTogether) {
   ASSERT_FALSE(events);
   EXPECT_EQ(events.error().message,
             "s.yaml:27: events[0]: found the node 'a100-9', expected one of the cluster");
+}
+
+TEST(Scenario, AnAddedNodeNeedsAFreeName) {
+  const auto events_of = [](const std::string& lines) {
+    const auto scenario = parse_scenario(with_line(27, lines), "s.yaml");
+    EXPECT_TRUE(scenario) << lines;
+    return make_events(*scenario, *make_cluster(*scenario, ""));
+  };
+  const std::string add = "add: {name: a100-1, cpu: 1, memory: 1Gi}}";
+  const auto taken = events_of("  - {at: 1h, " + add);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().message,
+            "s.yaml:27: events[0].add: found the node 'a100-1', which is there already, expected "
+            "another name");
+  // Whatever their order in the file: the name is free from 1h on, once.
+  EXPECT_TRUE(events_of("  - {at: 2h, " + add + "\n  - {at: 1h, remove: a100-1}"));
+  EXPECT_FALSE(
+      events_of("  - {at: 1h, remove: a100-1}\n  - {at: 2h, " + add + "\n  - {at: 3h, " + add));
+  EXPECT_FALSE(events_of("  - {at: 2h, remove: a100-1}\n  - {at: 1h, " + add));
 }
 
 TEST(Scenario, PoissonArrivalsFollowTheSeed) {

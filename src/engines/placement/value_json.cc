@@ -143,6 +143,117 @@ class Object {
   std::string path_;
 };
 
+std::string json_string(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      result += fmt::format("\\u{:04x}", static_cast<int>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
+}
+
+// Finds where a text stops being JSON, which the parser does not tell.
+class Syntax {
+ public:
+  explicit Syntax(std::string_view text) : text_(text) {}
+  // The offset of the first byte that does not belong; the end if bytes are missing.
+  std::size_t broken_at() {
+    if (value(0)) {
+      space();
+    }
+    return at_;
+  }
+
+ private:
+  static constexpr int depth_max = 64;
+
+  [[nodiscard]] char next() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  void space() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
+  bool take(char c) {
+    space();
+    const bool there = next() == c;
+    at_ += there ? 1 : 0;
+    return there;
+  }
+  bool string() {
+    if (!take('"')) {
+      return false;
+    }
+    for (; at_ < text_.size() && static_cast<unsigned char>(text_[at_]) >= 0x20; ++at_) {
+      if (text_[at_] == '"') {
+        ++at_;
+        return true;
+      }
+      at_ += text_[at_] == '\\' ? 1 : 0;
+    }
+    at_ = std::min(at_, text_.size());
+    return false;
+  }
+  bool word() {  // a number, true, false, null
+    const std::size_t end = std::min(
+        text_.find_first_not_of("+-.0123456789abcdefghijklmnopqrstuvwxyzE", at_), text_.size());
+    const std::string_view found = text_.substr(at_, end - at_);
+    const bool number = !found.empty() && (found[0] == '-' || (found[0] >= '0' && found[0] <= '9'));
+    if (!number && found != "true" && found != "false" && found != "null") {
+      return false;
+    }
+    at_ = end;
+    return true;
+  }
+  bool list(char end, int depth, bool keys) {
+    if (take(end)) {
+      return true;
+    }
+    do {
+      if ((keys && (!string() || !take(':'))) || !value(depth + 1)) {
+        return false;
+      }
+    } while (take(','));
+    return take(end);
+  }
+  bool value(int depth) {
+    space();
+    if (depth > depth_max) {
+      return false;
+    }
+    if (next() == '"') {
+      return string();
+    }
+    if (take('{')) {
+      return list('}', depth, true);
+    }
+    return take('[') ? list(']', depth, false) : word();
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+std::int64_t line_at(std::string_view text, std::size_t offset) {
+  return 1 + std::ranges::count(text.substr(0, offset), '\n');
+}
+
+// The line of the field that an error begins with ("gpu.wasted[3]: …"): of its last key, each
+// looked for behind the one before it.
+std::int64_t line_of_field(std::string_view text, std::string_view error) {
+  std::string_view path = error.substr(0, error.find(": "));
+  std::size_t at = 0;
+  while (!path.empty()) {
+    const std::string_view key = path.substr(0, path.find_first_of(".["));
+    const std::size_t found = text.find(json_string(key), at);
+    at = found == std::string_view::npos ? at : found;
+    const std::size_t dot = path.find('.');
+    path = dot == std::string_view::npos ? "" : path.substr(dot + 1);
+  }
+  return line_at(text, at);
+}
+
 constexpr std::int32_t axis_max = 1'000'000'000;
 
 Result<Curve> curve_of(const Object& root, std::string_view key, std::string_view axis) {
@@ -200,21 +311,6 @@ Result<ValueTable> table_of(const Object& root) {
   return table;
 }
 
-std::string json_string(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      result += fmt::format("\\u{:04x}", static_cast<int>(c));
-    } else {
-      result += c;
-    }
-  }
-  return result + '"';
-}
-
 }  // namespace
 
 std::string to_json(const ValueTable& table) {
@@ -245,16 +341,18 @@ Result<ValueTable> value_table_from_json(std::string_view text, std::string_view
   dom::element element;
   if (const auto error = parser.parse(text.data(), text.size()).get(element);
       error != simdjson::SUCCESS) {
-    return bad_input(
-        fmt::format("{}: found {}, expected JSON", name, simdjson::error_message(error)));
+    return bad_input(fmt::format("{}:{}: found {}, expected JSON", name,
+                                 line_at(text, Syntax(text).broken_at()),
+                                 simdjson::error_message(error)));
   }
   dom::object object;
   if (element.get(object) != simdjson::SUCCESS) {
-    return bad_input(fmt::format("{}: found {}, expected an object", name, shown(element)));
+    return bad_input(fmt::format("{}:1: found {}, expected an object", name, shown(element)));
   }
   Result<ValueTable> table = table_of(Object(object, ""));
   if (!table) {
-    return bad_input(fmt::format("{}: {}", name, table.error().message));
+    return bad_input(fmt::format("{}:{}: {}", name, line_of_field(text, table.error().message),
+                                 table.error().message));
   }
   return table;
 }
