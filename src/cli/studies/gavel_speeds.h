@@ -1,5 +1,5 @@
 // Gavel's measured rates as a speed model: packed on as few hosts as possible, or spread.
-// Pure; const after construction.
+// Pure; const after construction, then thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +26,33 @@ class GavelSpeeds final : public model::perf::SpeedModel {
       const model::perf::StepQuery& query) const override;
   [[nodiscard]] std::vector<model::perf::RankedPlacement> ranked(const model::perf::JobKind& job,
                                                                  std::int32_t gpus) const override;
+  [[nodiscard]] const traces::GavelHardware& packed() const { return packed_; }
+  [[nodiscard]] std::vector<std::int32_t> fewest_hosts(std::int32_t gpus) const;
 
  private:
   GavelSpeeds() = default;
-  [[nodiscard]] std::vector<std::int32_t> fewest_hosts(std::int32_t gpus) const;
 
   traces::GavelHardware packed_;
   traces::GavelHardware spread_;
   std::int32_t gpus_per_host_ = 1;
+};
+
+// What an engine may know of a type that was never measured at its batch size: the same network on
+// as many GPUs at other batch sizes. Packed it takes what a line through the two nearest ones says;
+// spread, that times the mean slowdown of those within a factor of two (the nearest, if none is).
+// Knows nothing of a network that was measured at one batch size only.
+class GavelNeighbours final : public model::perf::SpeedModel {
+ public:
+  // Borrows `measured`, which must outlive it.
+  explicit GavelNeighbours(const GavelSpeeds& measured) : measured_(&measured) {}
+
+  [[nodiscard]] std::optional<double> step_seconds(
+      const model::perf::StepQuery& query) const override;
+  [[nodiscard]] std::vector<model::perf::RankedPlacement> ranked(const model::perf::JobKind& job,
+                                                                 std::int32_t gpus) const override;
+
+ private:
+  const GavelSpeeds* measured_;
 };
 
 }  // namespace plimsoll::cli

@@ -117,15 +117,17 @@ struct Shared {
   std::optional<model::perf::MeasuredSteps> measured;
   std::optional<model::perf::NeighbourSteps> predictor;
   std::optional<GavelSpeeds> gavel;  // of shockwave, where asked for
-  Duration mean_interval;            // between arrivals drawn from the pool
+  std::optional<GavelNeighbours> gavel_predictor;
+  Duration mean_interval;  // between arrivals drawn from the pool
 };
 
-// Seconds of a job on its best placement here; none: it was never measured on one.
-std::optional<double> best_seconds(const Shared& shared, const model::Job& job) {
+// Seconds of a job on its best placement here; none: `speed` knows of none.
+std::optional<double> best_seconds(const Shared& shared, const model::perf::SpeedModel& speed,
+                                   const model::Job& job) {
   const std::int32_t gpus = job.members * shared.workload.specs[job.spec.index()].gpu.count;
   const model::perf::JobKind kind{
       .profile = job.profile, .hardware = shared.kind.gpu_model, .batch_size = job.batch_size};
-  for (const auto& placement : shared.measured->ranked(kind, gpus)) {
+  for (const auto& placement : speed.ranked(kind, gpus)) {
     if (placement.gpus_per_host.front() <= shared.kind.gpus &&
         static_cast<std::int32_t>(placement.gpus_per_host.size()) <= shared.kind.hosts_max) {
       return job.iterations * placement.step_seconds;
@@ -135,7 +137,8 @@ std::optional<double> best_seconds(const Shared& shared, const model::Job& job) 
 }
 
 // The pool without what was not measured here, and the mean time between arrivals that keeps the
-// GPUs busy for `load` of the time if each job had its best placement.
+// GPUs busy for `load` of the time if each job had its best placement. What the queue and the
+// engine expect of a job comes from other batch sizes where there are any.
 Result<void> prepare_pool(Shared& shared, const JobsOptions& options, const std::string& data) {
   const traces::SiaTables tables = TRY(traces::read_sia_throughput(data));
   shared.measured.emplace(sia_speeds(tables));
@@ -144,9 +147,9 @@ Result<void> prepare_pool(Shared& shared, const JobsOptions& options, const std:
   double gpu_seconds = 0;
   std::vector<model::Job> kept;
   for (const model::Job& job : shared.workload.jobs) {
-    if (const auto run = best_seconds(shared, job)) {
+    if (const auto run = best_seconds(shared, *shared.measured, job)) {
       kept.push_back(job);
-      kept.back().duration = seconds(*run);
+      kept.back().duration = seconds(best_seconds(shared, *shared.predictor, job).value_or(*run));
       gpu_seconds += *run * job.members * shared.workload.specs[job.spec.index()].gpu.count;
     }
   }
@@ -162,21 +165,25 @@ Result<void> prepare_pool(Shared& shared, const JobsOptions& options, const std:
   return {};
 }
 
-// Shockwave's jobs do their steps at the rates that Gavel measured where they sit.
+// Shockwave's jobs do their steps at the rates that Gavel measured where they sit. What the queue
+// and the engine expect of them comes from other batch sizes of the same network.
 Result<void> move_by_gavel(Shared& shared, const std::string& data) {
   const traces::ShockwaveTrace trace = TRY(traces::read_shockwave(data));
   traces::GavelTable table = TRY(traces::read_gavel(data, "simulation"));
   shared.gavel.emplace(TRY(GavelSpeeds::make(std::move(table), "v100", shared.kind.gpus)));
+  shared.gavel_predictor.emplace(*shared.gavel);
   for (std::size_t i = 0; i < trace.jobs.size(); ++i) {
     model::Job& job = shared.workload.jobs[i];
     job.profile = trace.jobs[i].type;
     job.iterations = static_cast<double>(trace.jobs[i].steps);
     const auto best = shared.gavel->ranked({.profile = job.profile}, job.members);
+    const auto predicted = shared.gavel_predictor->ranked({.profile = job.profile}, job.members);
     if (best.empty()) {
       return bad_input(fmt::format("throughput/gavel: found no rate of {} on {} V100, expected one",
                                    job.profile, job.members));
     }
-    job.duration = seconds(job.iterations * best.front().step_seconds);
+    job.duration =
+        seconds(job.iterations * (predicted.empty() ? best : predicted).front().step_seconds);
   }
   return {};
 }
@@ -206,7 +213,7 @@ Result<Run> run_once(const Shared& shared, const JobsOptions& options, const Run
   if (shared.gavel) {
     config.speed = &*shared.gavel;
     if (request.policy == "plimsoll") {
-      config.scheduler.gangs.predictor = &*shared.gavel;
+      config.scheduler.gangs.predictor = &*shared.gavel_predictor;
     }
   }
   if (std::string_view(policy->pods) == "fgd") {
@@ -279,7 +286,8 @@ StudyFunction declare(Options& options) {
   options.number("--load", chosen->load, {.min = 0.01, .max = 10},
                  "sia: GPU time asked for, over what there is");
   options.flag("--gavel", chosen->gavel,
-               "shockwave: as fast as Gavel measured where they sit, packed or spread");
+               "shockwave: as fast as Gavel measured where they sit, packed or spread; expected "
+               "from other batch sizes");
   options.flag("--contention", chosen->contention,
                "sia: jobs on several hosts share their network interfaces (modelled)");
   options.footer("Queues:\n" + queue_help +
