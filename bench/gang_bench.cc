@@ -47,8 +47,9 @@ model::Snapshot partly_taken(const model::Cluster& cluster) {
   return snapshot;
 }
 
+// With gradients the ring model predicts its step.
 void place_gang(benchmark::State& state, const Result<model::Cluster>& cluster,
-                const std::string& rule) {
+                const std::string& rule, Bytes gradients = {}) {
   if (!cluster.has_value()) {
     state.SkipWithError(cluster.error().message.c_str());
     return;
@@ -65,8 +66,11 @@ void place_gang(benchmark::State& state, const Result<model::Cluster>& cluster,
     pods.emplace_back(static_cast<std::uint32_t>(snapshot.pods.size()) +
                       static_cast<std::uint32_t>(i));
   }
-  const placement::GangRequest gang{
-      .members_min = members, .members_max = members, .gpus_per_member = 8};
+  const placement::GangRequest gang{.members_min = members,
+                                    .members_max = members,
+                                    .gpus_per_member = 8,
+                                    .gradients = gradients,
+                                    .step = seconds(0.5)};
   std::vector<placement::HostShare> hosts;
   for (auto _ : state) {
     const placement::Mark mark = engine->checkpoint();
@@ -95,9 +99,10 @@ void place_gang(benchmark::State& state, const Result<model::Cluster>& cluster,
 void gang_on_640_hosts(benchmark::State& state, const std::string& rule) {
   place_gang(state, traces::fabric({.blocks = 10, .racks = 4, .hosts_per_rack = 16}), rule);
 }
-void gang_on_10240_hosts(benchmark::State& state, const std::string& rule) {
+void gang_on_10240_hosts(benchmark::State& state, const std::string& rule, Bytes gradients) {
   const std::int32_t blocks = tiny() ? 10 : 160;
-  place_gang(state, traces::fabric({.blocks = blocks, .racks = 4, .hosts_per_rack = 16}), rule);
+  place_gang(state, traces::fabric({.blocks = blocks, .racks = 4, .hosts_per_rack = 16}), rule,
+             gradients);
 }
 void gang_on_lingjun(benchmark::State& state, const std::string& rule) {
   place_gang(state, traces::read_lingjun("../shared/data"), rule);
@@ -107,7 +112,9 @@ BENCHMARK_CAPTURE(gang_on_640_hosts, plimsoll, "plimsoll")->Unit(benchmark::kMil
 BENCHMARK_CAPTURE(gang_on_640_hosts, kueue, "kueue")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(gang_on_lingjun, plimsoll, "plimsoll")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(gang_on_lingjun, kueue, "kueue")->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(gang_on_10240_hosts, plimsoll, "plimsoll")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(gang_on_10240_hosts, plimsoll, "plimsoll", {})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(gang_on_10240_hosts, ring_model, "plimsoll", gibibyte)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace plimsoll::bench

@@ -71,6 +71,7 @@ void Scheduler::State::follow(const model::Node& node) {
   offered = static_cast<std::int64_t>(node.gpus.size()) * whole_gpu.value();
   free_gpu_milli += offered;
   slot(topology, node.id) = node.topology;
+  slot(prices, node.id) = model::NodePrice(node);
   forget_domains();
   room_made = true;
   reservation_stale = true;
@@ -89,6 +90,9 @@ void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
   slot(specs, id) = {.priority = spec.priority,
                      .gpu_milli = mig ? 0 : spec.gpu.count * spec.gpu.milli.value(),
                      .gpus = spec.gpu.count,
+                     .whole_gpus = mig || spec.gpu.milli != whole_gpu ? 0 : spec.gpu.count,
+                     .requests = spec.requests,
+                     .gpu = spec.gpu,
                      .helped_by_binds = !spec.affinity.empty() || !spec.spread.empty(),
                      .looks_at_pods = !spec.affinity.empty() || !spec.anti_affinity.empty() ||
                                       !spec.spread.empty()};
@@ -185,6 +189,8 @@ void Scheduler::State::hold(PodId id, const model::Binding& binding, bool confir
   for (const model::GpuShare& share : binding.gpus) {
     pod.gpu_milli += share.milli.value();
   }
+  const SpecFacts& asked = specs[pod.spec.index()];
+  pod.cost = slot(prices, binding.node).share(asked.requests, asked.gpu);
   free_gpu_milli -= pod.gpu_milli;
   tally(pod, 1);
   explained.reset();
@@ -233,6 +239,11 @@ void Scheduler::State::remove_pod(PodId id) {
   leave(id);
   evictions.erase(id);
   pods[id.index()] = {};
+}
+
+model::Effect Scheduler::State::effect_of_evicting(PodId id) const {
+  const PodTrack& pod = pods[id.index()];
+  return {.cost = MicroUsdPerHour() - pod.cost, .gpu_milli_allocated = -pod.gpu_milli};
 }
 
 WorkId Scheduler::State::new_work(GangId gang) {
@@ -331,8 +342,10 @@ void Scheduler::State::enter_queue(WorkId id) {
     }
     return made;
   });
+  // Where measured profiles decide, every gang may be waited for; where the ring model does, only
+  // one that let others go ahead.
   if (gangs_may_wait && entering.gang.valid() &&
-      !gangs[entering.gang.index()].gang.profile.empty()) {
+      (!gangs[entering.gang.index()].gang.profile.empty() || entering.wait.first_declined)) {
     entering.due = placer->due_at(request_of(entering), entering.key.submitted);
     if (entering.due != never) {
       due.emplace(entering.due, id);
@@ -393,7 +406,7 @@ Result<Scheduler> Scheduler::make(ports::World& world, const ports::Clock& clock
   auto state = std::make_unique<State>(world, clock, std::move(engine));
   if (config.gangs.rule != "by_pod") {
     state->placer = TRY(placement::GangPlacer::make(snapshot, config.gangs));
-    state->gangs_may_wait = config.gangs.predictor != nullptr;
+    state->gangs_may_wait = state->placer->may_wait();
   }
   state->config = std::move(config);
   state->policy = policy;

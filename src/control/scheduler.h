@@ -76,10 +76,11 @@ class Scheduler {
   // it had. A gang is bound as a whole or not at all: if a binding that the world took on fails,
   // the member is tried again on its node, or elsewhere in the gang's domain, and after
   // `gang_timeout` the gang is undone. A pod that is to be evicted while its binding is under way
-  // must go all the same. Evict is asked for again while nothing comes of it. Where a predictor
-  // lets gangs wait for better places, one that is due (GangPlacer::due) is overtaken no more, but
-  // by what ends before it can start or stays off its nodes. Work that nothing could help since it
-  // was last tried is not tried again. Errors: the world's, or a delta that does not fit what is
+  // must go all the same. Evict is asked for again while nothing comes of it. Where the rule lets
+  // gangs wait for better places, one that is due (GangPlacer::due), and that has a profile or has
+  // declined, is overtaken no more, but by what ends before it can start or stays off its nodes.
+  // Work that nothing could help since it was last tried is not tried again. Errors: the world's,
+  // or a delta that does not fit what is
   // known.
   Result<void> turn(model::Plan& plan);
 

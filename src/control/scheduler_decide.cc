@@ -141,7 +141,6 @@ Result<void> Scheduler::State::decide_skipping(model::Plan& plan) {
 Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
                                                             const std::vector<bool>* allowed,
                                                             model::Plan& plan) {
-  chosen_run.reset();
   if (queue.shape(work(id).shape).gpu_milli > free_gpu_milli) {
     return Outcome::no_room;
   }
@@ -151,9 +150,10 @@ Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
   const bool may_wait = gangs_may_wait && policy.blocked != WhenBlocked::wait &&
                         now < work(id).due && !stands_in_part(work(id));
   if (may_wait && !goes_by_pod(work(id))) {
-    const Outcome outcome = decide_gang(id, allowed);
+    Duration sooner;
+    const Outcome outcome = decide_gang(id, allowed, sooner);
     if (outcome == Outcome::put_off) {
-      decline(id, plan);
+      decline(id, sooner, plan);
     }
     if (outcome != Outcome::started) {
       return outcome;
@@ -208,6 +208,9 @@ std::optional<placement::Choice> Scheduler::State::find_for(PodId id,
 // Carries `chosen` out. If the world refuses one of them, none stays: what was bound is evicted.
 Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
   Work& starting = work(id);
+  const Duration earlier =
+      chosen_run ? placer->finish_earlier(request_of(starting), *chosen_placement, chosen_room)
+                 : Duration();
   for (std::size_t i = 0; i < starting.pods.size(); ++i) {
     const PodId pod = starting.pods[i];
     model::Action action{
@@ -241,7 +244,9 @@ Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
       const auto whole = std::ranges::count(binding.gpus, whole_gpu, &model::GpuShare::milli);
       starting.held.push_back({binding.node, static_cast<std::int32_t>(whole)});
     }
-    action.effect.gpu_milli_allocated = pods[pod.index()].gpu_milli;
+    action.effect = {.cost = pods[pod.index()].cost,
+                     .gpu_milli_allocated = pods[pod.index()].gpu_milli,
+                     .finish_earlier = earlier};
     plan.actions.push_back(std::move(action));
   }
   if (starting.gang.valid()) {
@@ -259,7 +264,7 @@ Result<bool> Scheduler::State::bind(WorkId id, model::Plan& plan) {
 }
 
 // The gang could start, and its predicted finish is earlier if it waits.
-void Scheduler::State::decline(WorkId id, model::Plan& plan) {
+void Scheduler::State::decline(WorkId id, Duration sooner, model::Plan& plan) {
   const Time until = work(id).retry_at;
   leave_queue(id);
   put_off(id, until);
@@ -267,7 +272,9 @@ void Scheduler::State::decline(WorkId id, model::Plan& plan) {
   const std::uint64_t told = fingerprint_of(reason) ^ static_cast<std::uint64_t>(until.value());
   if (told != work(id).told) {
     work(id).told = told;
-    plan.actions.push_back({.kind = model::Decline{work(id).gang, until}, .reason = reason});
+    plan.actions.push_back({.kind = model::Decline{work(id).gang, until},
+                            .reason = reason,
+                            .effect = {.finish_earlier = sooner}});
   }
 }
 

@@ -29,7 +29,7 @@ bool Scheduler::State::goes_by_pod(const Work& placed) const {
   const model::Gang& gang = gangs[placed.gang.index()].gang;
   return queue.shape(placed.shape).key.mixed.valid() ||
          specs[pods[placed.pods.front().index()].spec.index()].looks_at_pods ||
-         (placed.pods.size() == 1 && gang.profile.empty());
+         (placed.pods.size() == 1 && !placement::predictable(gang, 1));
 }
 
 bool Scheduler::State::stands_in_part(const Work& placed) const {
@@ -39,9 +39,10 @@ bool Scheduler::State::stands_in_part(const Work& placed) const {
 placement::GangRequest Scheduler::State::request_of(const Work& asking) {
   const model::Gang& gang = gangs[asking.gang.index()].gang;
   const auto members = static_cast<std::int32_t>(asking.pods.size());
+  const SpecFacts& member = specs[pods[asking.pods.front().index()].spec.index()];
   return {.members_min = members,
           .members_max = members,
-          .gpus_per_member = specs[pods[asking.pods.front().index()].spec.index()].gpus,
+          .gpus_per_member = member.whole_gpus,
           .required = gang.required_level,
           .preferred = gang.preferred_level,
           .domain = gang.required_key.empty() ? std::span<const std::uint32_t>()
@@ -49,6 +50,10 @@ placement::GangRequest Scheduler::State::request_of(const Work& asking) {
           .domain_key = gang.required_key,
           .profile = gang.profile,
           .batch_size = gang.batch_size,
+          // Of a part of the gang the model would predict a ring that does not exist.
+          .gradients = stands_in_part(asking) ? Bytes() : gang.gradients,
+          .step = gang.step,
+          .gpu_models = member.gpu.models,
           .expected = gang.expected};
 }
 
@@ -64,12 +69,14 @@ std::vector<std::int32_t> Scheduler::State::room_for(const Work& asking,
 
 // A place for all of it now, whether or not waiting would be better.
 bool Scheduler::State::place(const Work& placed, const std::vector<bool>* allowed) {
+  chosen_run.reset();
   const auto tried_before = [&](PodId pod) { return pods[pod.index()].again_on.valid(); };
   if (stands_in_part(placed) && std::ranges::any_of(placed.pods, tried_before)) {
     return place_each(placed, allowed);
   }
   if (!goes_by_pod(placed)) {
-    const auto placement = placer->place(request_of(placed), room_for(placed, allowed));
+    chosen_room = room_for(placed, allowed);
+    const auto placement = placer->place(request_of(placed), chosen_room);
     return placement && assume_gang(placed, *placement);
   }
   const ShapeKey& shape = queue.shape(placed.shape).key;
@@ -219,13 +226,16 @@ std::vector<bool> Scheduler::State::domains_with_room(const Work& placed,
 }
 
 // As place(), or the gang declines: then `retry_at` says until when.
-Scheduler::State::Outcome Scheduler::State::decide_gang(WorkId id,
-                                                        const std::vector<bool>* allowed) {
+Scheduler::State::Outcome Scheduler::State::decide_gang(WorkId id, const std::vector<bool>* allowed,
+                                                        Duration& sooner) {
   Work& asking = work(id);
+  chosen_run.reset();
+  chosen_room = room_for(asking, allowed);
   placement::GangDecision decision =
-      placer->decide(request_of(asking), room_for(asking, allowed), now, releases(), asking.wait);
+      placer->decide(request_of(asking), chosen_room, now, releases(), asking.wait);
   if (decision.wait_until) {
     asking.retry_at = *decision.wait_until;
+    sooner = decision.sooner;
     return Outcome::put_off;
   }
   if (!decision.start) {
@@ -245,6 +255,7 @@ bool Scheduler::State::assume_gang(const Work& placed, const placement::GangPlac
   chosen = std::move(*choices);
   if (placement.slowdown) {
     chosen_run = placement::expected_on(request_of(placed), placement);
+    chosen_placement = placement;
   }
   return true;
 }

@@ -96,7 +96,8 @@ void Scheduler::State::evict(PodId id, model::Reason reason, model::Plan& plan) 
   tally(pod, -1);
   pod.evicting = true;
   tally(pod, 1);
-  model::Action action{.kind = model::Evict{id}, .reason = std::move(reason)};
+  model::Action action{
+      .kind = model::Evict{id}, .reason = std::move(reason), .effect = effect_of_evicting(id)};
   evictions[id] = {.ask_again = now + evict_again_after, .reason = action.reason};
   if (world.apply(action)) {
     plan.actions.push_back(std::move(action));

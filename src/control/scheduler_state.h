@@ -18,6 +18,7 @@
 #include "control/queue_policy.h"
 #include "control/scheduler.h"
 #include "control/work_queue.h"
+#include "model/cost.h"
 #include "model/snapshot.h"
 
 namespace plimsoll::control {
@@ -53,6 +54,9 @@ struct Scheduler::State {
     std::int32_t priority = 0;
     std::int64_t gpu_milli = 0;
     std::int32_t gpus = 0;
+    std::int32_t whole_gpus = 0;  // 0 where it asks for parts
+    model::Resources requests;
+    model::GpuRequest gpu;
     bool helped_by_binds = false;
     bool looks_at_pods = false;  // affinity, anti-affinity or spread
   };
@@ -68,6 +72,7 @@ struct Scheduler::State {
     Time created;
     WorkId work;
     std::int64_t gpu_milli = 0;  // held
+    MicroUsdPerHour cost;        // where it is bound
     NodeId node;                 // where it is bound
     NodeId again_on;             // where its binding failed, and should be tried again
     std::uint64_t told = 0;      // as Work::told, where each member is told
@@ -135,6 +140,7 @@ struct Scheduler::State {
   void touch(GangId gang);
   void enlist(PodId pod);  // in its gang
   void quit(PodId pod);
+  [[nodiscard]] model::Effect effect_of_evicting(PodId pod) const;
   WorkId new_work(GangId gang);
   void join(PodId pod);
   void leave(PodId pod);
@@ -166,7 +172,7 @@ struct Scheduler::State {
   std::optional<placement::Choice> find_for(PodId pod, const std::vector<bool>* allowed);
   Result<bool> bind(WorkId id, model::Plan& plan);
   void put_off(WorkId id, Time until);
-  void decline(WorkId id, model::Plan& plan);
+  void decline(WorkId id, Duration sooner, model::Plan& plan);
   void refuse(WorkId id, model::ReasonCode code, model::Plan& plan);
   void tell(WorkId id, const model::Reason& reason, model::Plan& plan);
   void tell_the_untried(model::Plan& plan);
@@ -188,7 +194,8 @@ struct Scheduler::State {
                                                     const std::vector<bool>* allowed,
                                                     std::span<const std::uint32_t> domain,
                                                     std::uint32_t domains) const;
-  Outcome decide_gang(WorkId id, const std::vector<bool>* allowed);
+  // `sooner`: of a gang that declines, by how much it is then predicted to finish.
+  Outcome decide_gang(WorkId id, const std::vector<bool>* allowed, Duration& sooner);
   bool assume_gang(const Work& placed, const placement::GangPlacement& placement);
   [[nodiscard]] bool goes_by_pod(const Work& placed) const;
   [[nodiscard]] placement::GangRequest request_of(const Work& asking);
@@ -216,6 +223,7 @@ struct Scheduler::State {
   std::vector<PodTrack> pods;
   std::vector<GangTrack> gangs;
   std::vector<std::int64_t> node_gpu_milli;   // by node: what it offers
+  std::vector<model::NodePrice> prices;       // by node
   std::vector<model::TopologyPath> topology;  // by node
   // By level, then node; empty where `topology` changed since.
   std::array<std::vector<std::uint32_t>, 6> domain_numbers;
@@ -252,6 +260,9 @@ struct Scheduler::State {
 
   std::vector<placement::Choice> chosen;
   std::optional<Duration> chosen_run;  // how long the gang is expected to run there
+  // By the gang rule: the placement behind `chosen`, and the room that it was chosen on.
+  std::optional<placement::GangPlacement> chosen_placement;
+  std::vector<std::int32_t> chosen_room;
 };
 
 }  // namespace plimsoll::control

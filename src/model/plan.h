@@ -86,11 +86,16 @@ struct Reason {
 // One line for a person.
 std::string to_string(const Reason& reason);
 
-// What an action is predicted to change; zeros where it changes nothing.
+// What an action is predicted to change; zeros where it changes nothing, or nobody knows.
 struct Effect {
+  // The share of the node's price that the pod takes there (cost.h); less than 0 where it leaves.
   MicroUsdPerHour cost;
   std::int64_t gpu_milli_allocated = 0;
-  Duration finish_earlier;  // of the gang it is about
+  // Of the gang it is about, as each of its Binds says: how much sooner it is predicted to finish
+  // here than where kube-scheduler's default profile would put the same members now, each where
+  // the most GPUs are free. Of a Decline: how much sooner it is predicted to finish than if it
+  // started now.
+  Duration finish_earlier;
 
   friend bool operator==(const Effect&, const Effect&) = default;
 };

@@ -8,11 +8,22 @@
 #include "model/perf/ring.h"
 
 namespace plimsoll::sim {
+namespace {
+
+// Borrows the node.
+model::perf::RingHost ring_host(const model::Node& node) {
+  return {.topology = node.topology,
+          .gpus = static_cast<std::int32_t>(node.gpus.size()),
+          .gpu_model = node.gpus.empty() ? std::string_view() : node.gpus.front().model};
+}
+
+}  // namespace
 
 JobSpeed::JobSpeed(const model::Cluster& cluster, const model::Workload& workload,
                    const SimConfig& config)
     : workload_(workload), config_(config), nodes_(cluster.nodes.size()) {
   for (const model::Node& node : cluster.nodes) {
+    all_hosts_.push_back(ring_host(node));
     if (static_cast<std::int32_t>(node.gpus.size()) > gpus_per_node_ || hardware_.empty()) {
       gpus_per_node_ = std::max(gpus_per_node_, static_cast<std::int32_t>(node.gpus.size()));
       hardware_ = node.gpus.empty() ? "" : node.gpus.front().model;
@@ -66,31 +77,25 @@ std::vector<JobSpeed::HostShare> JobSpeed::hosts_of(const JobRun& run,
   return hosts;
 }
 
-// A step where the job sits over one on as few hosts of the same kind as there could be, in one
-// rack.
+// A step where the job sits over one at its best.
 double JobSpeed::ring_slowdown(const model::Job& job, const JobRun& run,
-                               const model::Snapshot& truth) const {
-  const std::vector<HostShare> hosts = hosts_of(run, truth);
-  std::vector<model::perf::RingHost> ring;
+                               const model::Snapshot& truth) {
+  std::vector<model::perf::RingHost> hosts;
   std::int32_t gpus = 0;
-  std::int32_t gpus_per_host = 1;
-  for (const HostShare& host : hosts) {
-    const model::Node& node = truth.nodes[host.node.index()];
-    ring.push_back({node.topology, host.gpus});
-    gpus += host.gpus;
-    gpus_per_host = std::max(gpus_per_host, static_cast<std::int32_t>(node.gpus.size()));
+  for (const HostShare& share : hosts_of(run, truth)) {
+    hosts.push_back(ring_host(truth.nodes[share.node.index()]));
+    hosts.back().gpus = share.gpus;
+    gpus += share.gpus;
   }
-  const model::Node& first = truth.nodes[hosts.front().node.index()];
-  const model::perf::RingJob asked{
-      .compute_seconds = to_seconds(job.step),
-      .gradients = job.gradients,
-      .gpu_model = first.gpus.empty() ? std::string_view() : first.gpus.front().model};
-  std::vector<model::perf::RingHost> best;
-  for (std::int32_t left = gpus; left > 0; left -= gpus_per_host) {
-    best.push_back({first.topology, std::min(left, gpus_per_host)});
+  const auto [kinds, fresh] = ring_kinds_.try_emplace(job.spec);
+  if (fresh) {
+    kinds->second =
+        model::perf::ring_kinds(all_hosts_, workload_.specs[job.spec.index()].gpu.models);
   }
-  return std::max(1.0, model::perf::ring_step_seconds({}, asked, ring) /
-                           model::perf::ring_step_seconds({}, asked, best));
+  const model::perf::RingJob asked{.compute_seconds = to_seconds(job.step),
+                                   .gradients = job.gradients};
+  const double best = model::perf::best_ring_seconds({}, asked, gpus, kinds->second);
+  return std::max(1.0, model::perf::ring_step_seconds({}, asked, hosts) / best);
 }
 
 Result<double> JobSpeed::slowdown(const model::Job& job, const JobRun& run,

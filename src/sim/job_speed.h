@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "model/perf/ring.h"
 #include "model/workload.h"
 #include "sim/simulator.h"
 #include "sim/world.h"
@@ -48,14 +50,16 @@ class JobSpeed {
   };
   std::vector<HostShare> hosts_of(const JobRun& run, const model::Snapshot& truth) const;
   [[nodiscard]] double ring_slowdown(const model::Job& job, const JobRun& run,
-                                     const model::Snapshot& truth) const;
+                                     const model::Snapshot& truth);
   [[nodiscard]] std::optional<double> best_step(const model::Job& job) const;
 
   const model::Workload& workload_;
   const SimConfig& config_;
   std::size_t nodes_ = 0;
-  std::int32_t gpus_per_node_ = 1;      // the most
-  std::string hardware_;                // of the first such node
+  std::int32_t gpus_per_node_ = 1;  // the most
+  std::string hardware_;            // of the first such node
+  std::vector<model::perf::RingHost> all_hosts_;
+  std::map<SpecId, std::vector<model::perf::RingKind>> ring_kinds_;
   std::vector<std::int32_t> crossing_;  // by node: jobs on several hosts
 };
 

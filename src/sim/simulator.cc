@@ -323,6 +323,8 @@ void Simulation::add_pods(std::uint32_t index, Time submitted) {
                                 .preferred_level = its.preferred_level,
                                 .profile = its.profile,
                                 .batch_size = its.batch_size,
+                                .gradients = its.gradients,
+                                .step = its.step,
                                 .submitted = submitted,
                                 .expected = run.work_left});
   }

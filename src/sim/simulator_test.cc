@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "model/perf/speed_model.h"
@@ -261,6 +262,53 @@ TEST(Simulator, AJobWithoutAProfileSlowsDownByTheRingModel) {
     // The best placement has as many GPUs a host as the cluster's hosts have.
     EXPECT_NEAR(result->completion_seconds.at(0), c.seconds, 1e-5) << c.nodes << c.second_block;
   }
+}
+
+TEST(Simulator, BindingsSayWhatTheyCostAndWhatThePlacementGains) {
+  // Four members, one T4 each, on hosts of two in two blocks. Spread they cross blocks.
+  model::Cluster cluster = nodes_of(4, 2);
+  for (std::size_t i = 0; i < 4; ++i) {
+    cluster.nodes[i].topology.block = i < 2 ? "a" : "b";
+  }
+  model::Workload workload = workload_of({{0, 100, 1, 4}});
+  workload.jobs[0].gradients = Bytes(1'000'000'000);
+  workload.jobs[0].step = seconds(0.1);
+  const double beside = 0.1 + 8.4e-6 + 4 * 5.7e-6 + 2 * 14e-6 + 1.5e9 / 12e9;
+  const double apart = 0.1 + 8.4e-6 + 6 * 14e-6 + 1.5e9 / 6e9;
+  std::vector<model::Action> actions;
+  SimConfig config = config_of("fifo");
+  config.audit = [&](const SimWorld&, const control::Scheduler&, const model::Plan& plan) {
+    actions.insert(actions.end(), plan.actions.begin(), plan.actions.end());
+    return Result<void>();
+  };
+  ASSERT_TRUE(simulate(cluster, workload, config).has_value());
+  ASSERT_EQ(actions.size(), 4U);
+  for (const model::Action& action : actions) {
+    EXPECT_EQ(action.effect.cost, MicroUsdPerHour(1'800'000'000));  // one of two GPUs
+    EXPECT_EQ(action.effect.gpu_milli_allocated, 1000);
+    EXPECT_NEAR(to_seconds(action.effect.finish_earlier), 100 * (apart / beside - 1), 1e-5);
+    EXPECT_EQ(action.reason.code, model::ReasonCode::gang_step_time);
+  }
+}
+
+TEST(Simulator, AnEvictionGivesBackWhatTheBindingCost) {
+  SimConfig config = config_of("fifo");
+  config.bind_failures_per_million = 400'000;
+  std::int64_t cost = 0;
+  std::int64_t gpu_milli = 0;
+  std::int32_t evictions = 0;
+  config.audit = [&](const SimWorld&, const control::Scheduler&, const model::Plan& plan) {
+    for (const model::Action& action : plan.actions) {
+      cost += action.effect.cost.value();
+      gpu_milli += action.effect.gpu_milli_allocated;
+      evictions += std::holds_alternative<model::Evict>(action.kind) ? 1 : 0;
+    }
+    return Result<void>();
+  };
+  ASSERT_TRUE(simulate(nodes_of(2, 4), workload_of({{0, 0, 1, 8}}), config).has_value());
+  EXPECT_GT(evictions, 0);
+  EXPECT_EQ(cost, 2 * 3'600'000'000);  // both nodes, whole
+  EXPECT_EQ(gpu_milli, 8000);
 }
 
 TEST(Simulator, ServicesRunOnAndUntilEndsTheSimulation) {

@@ -7,7 +7,8 @@
 //
 // Work, as shares of the GPU capacity over the whole time (together `load`):
 //   training   what the others leave; gangs of 1 to 64 GPUs, log-normal durations with medians that
-//              grow with the size, as in Philly (Jeon et al., ATC'19), shortened to fit a week
+//              grow with the size, as in Philly (Jeon et al., ATC'19), shortened to fit a week;
+//              those of several hosts sum the gradients of ResNet-50 to Llama 2 13B in each step
 //   inference  16.5 %: services of 1 to 12 replicas that never end and hold 0.1 to 1 GPU each (in
 //              openb 44 % of the GPU pods ask for a part of one), with more replicas on
 //              weekdays from about 8:30 to 20:00; and 2.3 % as MIG instances

@@ -40,12 +40,24 @@ std::string shares_text(const std::vector<model::GpuShare>& shares) {
   return parts.empty() ? "" : fmt::format(", GPU {}", fmt::join(parts, ", "));
 }
 
+// What it is predicted to change.
+std::string effect_text(const model::Effect& effect) {
+  std::string text;
+  if (effect.cost != MicroUsdPerHour()) {
+    text += fmt::format(", ${:.2f}/h", static_cast<double>(effect.cost.value()) * 1e-6);
+  }
+  if (effect.finish_earlier != Duration()) {
+    text += fmt::format(", {:.1f} s earlier", to_seconds(effect.finish_earlier));
+  }
+  return text;
+}
+
 std::string action_text(const model::Action& action, const model::Snapshot& truth) {
   const auto pod = [&](PodId id) { return truth.pods[id.index()].name; };
   if (const auto* bind = std::get_if<model::Bind>(&action.kind)) {
-    return fmt::format("start {} on {}{}", pod(bind->pod),
+    return fmt::format("start {} on {}{}{}", pod(bind->pod),
                        truth.nodes[bind->binding.node.index()].name,
-                       shares_text(bind->binding.gpus));
+                       shares_text(bind->binding.gpus), effect_text(action.effect));
   }
   if (const auto* refuse = std::get_if<model::Refuse>(&action.kind)) {
     const std::string name = pod(refuse->pod);  // refused for good: it is gone by now
@@ -53,8 +65,8 @@ std::string action_text(const model::Action& action, const model::Snapshot& trut
                        model::to_string(action.reason));
   }
   if (const auto* decline = std::get_if<model::Decline>(&action.kind)) {
-    return fmt::format("decline {}: {}", truth.gangs[decline->gang.index()].name,
-                       model::to_string(action.reason));
+    return fmt::format("decline {}: {}{}", truth.gangs[decline->gang.index()].name,
+                       model::to_string(action.reason), effect_text(action.effect));
   }
   return "evict";
 }

@@ -11,6 +11,7 @@
 
 #include "engines/placement/gang_hosts.h"
 #include "engines/placement/gang_profile.h"
+#include "engines/placement/gang_ring.h"
 #include "engines/placement/gang_rules.h"
 
 namespace plimsoll::placement {
@@ -101,7 +102,15 @@ GangRequest request_of(const model::Gang& gang, const model::PodSpec& member) {
           .preferred = gang.preferred_level,
           .profile = gang.profile,
           .batch_size = gang.batch_size,
+          .gradients = gang.gradients,
+          .step = gang.step,
+          .gpu_models = member.gpu.models,
           .expected = gang.expected};
+}
+
+bool predictable(const model::Gang& gang, std::size_t members) {
+  return !gang.profile.empty() ||
+         (members > 1 && gang.gradients > Bytes() && gang.step > Duration());
 }
 
 Duration expected_on(const GangRequest& gang, const GangPlacement& placement) {
@@ -113,6 +122,32 @@ struct GangPlacer::State {
   const GangRule* rule = nullptr;
   GangHosts hosts;
   KnownPlacements known;
+  // By accepted GPU models, of the hosts as they were at that version.
+  std::map<std::vector<std::string>, std::vector<model::perf::RingKind>> ring_kinds;
+  std::uint64_t ring_kinds_of = 0;
+
+  // None: the ring model predicts nothing of so many members.
+  std::optional<RingGang> ring_of(const GangRequest& gang, std::int32_t members) {
+    if (members < 2 || gang.gpus_per_member < 1 || gang.gradients <= Bytes() ||
+        gang.step <= Duration()) {
+      return std::nullopt;
+    }
+    if (ring_kinds_of != hosts.version()) {
+      ring_kinds_of = hosts.version();
+      ring_kinds.clear();
+    }
+    const auto [kinds, fresh] =
+        ring_kinds.try_emplace({gang.gpu_models.begin(), gang.gpu_models.end()});
+    if (fresh) {
+      kinds->second = model::perf::ring_kinds(hosts.ring_hosts(), gang.gpu_models);
+    }
+    RingGang ring{.links = config.links,
+                  .job = {.compute_seconds = to_seconds(gang.step), .gradients = gang.gradients},
+                  .gpus_per_member = gang.gpus_per_member};
+    ring.best_seconds = model::perf::best_ring_seconds(
+        config.links, ring.job, members * gang.gpus_per_member, kinds->second);
+    return ring;
+  }
 
   // How many members fit in the roomiest of `scopes`, up to the most that are wanted.
   std::int32_t members_in(const std::vector<HostRange>& scopes, const GangRequest& gang) const {
@@ -124,17 +159,22 @@ struct GangPlacer::State {
   }
 
   std::optional<GangPlacement> place_within(const GangRequest& gang, HostRange hosts_with_room,
-                                            model::TopologyLevel level) {
+                                            model::TopologyLevel level, const GangRule& by) {
     const Scopes scopes = scopes_of(hosts_with_room, gang, level);
     const std::int32_t members = members_in(scopes.ranges, gang);
     if (members < std::max(1, gang.members_min)) {
       return std::nullopt;
     }
     const std::vector<KnownShares>& shares = known.of(gang, members, hosts.hardware());
+    const std::optional<RingGang> ring = shares.empty() ? ring_of(gang, members) : std::nullopt;
     std::optional<RuleChoice> best;
     for (const HostRange scope : scopes.ranges) {
-      auto choice = rule->place(
-          {.hosts = scope, .members = members, .hosts_max = config.hosts_max, .known = &shares});
+      auto choice = by.place({.hosts = scope,
+                              .members = members,
+                              .hosts_max = config.hosts_max,
+                              .known = &shares,
+                              .ring = ring.has_value() ? &*ring : nullptr,
+                              .work_max = config.domains_work_max});
       if (choice.has_value() && (!best.has_value() || choice->cost < best->cost)) {
         best = std::move(choice);
       }
@@ -144,7 +184,9 @@ struct GangPlacer::State {
     }
     std::ranges::sort(best->hosts, std::ranges::less{}, &HostShare::node);
     GangPlacement placement{.hosts = std::move(best->hosts), .members = members};
-    placement.slowdown = slowdown_of(placement, shares, hosts_with_room);
+    placement.slowdown = ring.has_value()
+                             ? ring->slowdown(ring_seconds(*ring, hosts_with_room, placement.hosts))
+                             : slowdown_of(placement, shares, hosts_with_room);
     return placement;
   }
 
@@ -169,22 +211,32 @@ struct GangPlacer::State {
     return std::nullopt;
   }
 
-  std::optional<GangPlacement> place(const GangRequest& gang, std::span<const std::int32_t> room) {
+  std::optional<GangPlacement> place(const GangRequest& gang, std::span<const std::int32_t> room,
+                                     const GangRule& by) {
     const std::vector<GangHost> with_room = hosts.with_room(room, gang.gpus_per_member);
     const bool prefers = is_domain(gang.preferred) && gang.preferred > gang.required;
     if (prefers) {
-      auto preferred = place_within(gang, with_room, gang.preferred);
+      auto preferred = place_within(gang, with_room, gang.preferred, by);
       if (preferred.has_value() && preferred->members == gang.members_max) {
         return preferred;
       }
     }
-    return place_within(gang, with_room, gang.required);
+    return place_within(gang, with_room, gang.required, by);
   }
 
-  // When, if at all, a placement that running work gives back beats `now_start`.
-  std::optional<Time> better_later(const GangRequest& gang, const GangPlacement& placement,
-                                   std::span<const std::int32_t> room, Time now,
-                                   std::span<const Release> releases);
+  // A start that is possible once running work has given back what it holds.
+  struct Later {
+    Time at;
+    double slowdown = 1;
+  };
+  // The one, if any, with which the gang finishes sooner than on `placement` now.
+  std::optional<Later> better_later(const GangRequest& gang, const GangPlacement& placement,
+                                    std::span<const std::int32_t> room, Time now,
+                                    std::span<const Release> releases);
+  std::optional<Later> better_later_by_ring(const GangRequest& gang, const RingGang& ring,
+                                            const GangPlacement& placement,
+                                            std::span<const std::int32_t> room, Time now,
+                                            std::span<const Release> releases);
 };
 
 namespace {
@@ -217,11 +269,15 @@ class FutureRoom {
 
 }  // namespace
 
-std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
-                                                    const GangPlacement& placement,
-                                                    std::span<const std::int32_t> room, Time now,
-                                                    std::span<const Release> releases) {
+std::optional<GangPlacer::State::Later> GangPlacer::State::better_later(
+    const GangRequest& gang, const GangPlacement& placement, std::span<const std::int32_t> room,
+    Time now, std::span<const Release> releases) {
   const std::vector<KnownShares>& shares = known.of(gang, placement.members, hosts.hardware());
+  if (shares.empty()) {
+    const std::optional<RingGang> ring = ring_of(gang, placement.members);
+    return ring.has_value() ? better_later_by_ring(gang, *ring, placement, room, now, releases)
+                            : std::nullopt;
+  }
   const auto weighed = [&](double score) { return seconds(to_seconds(gang.expected) * score); };
 
   // One RoomCounts a scope; each release moves hosts within theirs.
@@ -240,19 +296,20 @@ std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
     counts.emplace_back(scope);
   }
   const auto best_score = [&]() {
-    double best = std::numeric_limits<double>::infinity();
+    RoomCounts::Score best{.weighed = std::numeric_limits<double>::infinity()};
     for (const RoomCounts& scope : counts) {
-      if (const auto choice = best_known(shares, scope)) {
-        best = std::min(best, choice->score.weighed);
+      const auto choice = best_known(shares, scope);
+      if (choice.has_value() && choice->score.weighed < best.weighed) {
+        best = choice->score;
       }
     }
     return best;
   };
-  const double score_now = best_score();
-  if (score_now == std::numeric_limits<double>::infinity()) {
+  const RoomCounts::Score score_now = best_score();
+  if (score_now.weighed == std::numeric_limits<double>::infinity()) {
     return std::nullopt;
   }
-  const Start start_now{.at = now, .run = weighed(score_now)};
+  const Start start_now{.at = now, .run = weighed(score_now.weighed)};
 
   // No placement can weigh less: it would fill up hosts that were all but full of strandings.
   const Duration least = weighed(shares.front().slowdown *
@@ -260,6 +317,7 @@ std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
 
   FutureRoom future(room, gang.gpus_per_member);
   std::optional<Start> best;
+  Later later_start;
   for (const Release& release : releases.first(std::min(releases.size(), releases_max))) {
     const Time at = std::max(now, release.at);
     const Start bar = best.value_or(start_now);
@@ -275,15 +333,84 @@ std::optional<Time> GangPlacer::State::better_later(const GangRequest& gang,
       const auto& [scope, host] = of_node[share.node.index()];
       counts[scope].change(*host, old_room, future.room()[share.node.index()]);
     }
-    const double score = best_score();
-    if (score < std::numeric_limits<double>::infinity()) {
-      const Start later{.at = at, .run = weighed(score)};
+    const RoomCounts::Score score = best_score();
+    if (score.weighed < std::numeric_limits<double>::infinity()) {
+      const Start later{.at = at, .run = weighed(score.weighed)};
       if (finishes_sooner(later, bar)) {
         best = later;
+        later_start = {.at = at, .slowdown = score.slowdown};
       }
     }
   }
-  return best.has_value() ? std::optional(best->at) : std::nullopt;
+  return best.has_value() ? std::optional(later_start) : std::nullopt;
+}
+
+// A step only gets faster as more is given back. Between two numbers of releases with one step the
+// later ones bring nothing; else the earliest at which it gets faster is found by halving.
+std::optional<GangPlacer::State::Later> GangPlacer::State::better_later_by_ring(
+    const GangRequest& gang, const RingGang& ring, const GangPlacement& placement,
+    std::span<const std::int32_t> room, Time now, std::span<const Release> releases) {
+  const auto run = [&](double slowdown) { return seconds(to_seconds(gang.expected) * slowdown); };
+  // The least slowdown on that room; infinite if the gang does not fit.
+  const auto least_on = [&](std::span<const std::int32_t> some_room) {
+    const std::vector<GangHost> with_room = hosts.with_room(some_room, gang.gpus_per_member);
+    double least = std::numeric_limits<double>::infinity();
+    const Scopes scopes = scopes_of(with_room, gang, gang.required);
+    for (const HostRange scope : scopes.ranges) {
+      if (const auto step = least_ring_seconds(ring, scope, placement.members, config.hosts_max)) {
+        least = std::min(least, ring.slowdown(*step));
+      }
+    }
+    return least;
+  };
+  const auto after = [&](std::size_t count) {
+    FutureRoom future(room, gang.gpus_per_member);
+    for (const Release& release : releases.first(count)) {
+      for (const Release::Share& share : release.shares) {
+        future.give_back(share);
+      }
+    }
+    return least_on(future.room());
+  };
+  const auto at = [&](std::size_t count) { return std::max(now, releases[count - 1].at); };
+
+  // What is now within the tolerance of the fastest need not wait for it.
+  const double slowdown_now = std::min(*placement.slowdown, least_on(room));
+  Start bar{.at = now, .run = run(slowdown_now)};
+  std::size_t last = 0;  // with the gang at its best, those after it come too late
+  const std::size_t most = std::min(releases.size(), releases_max);
+  while (last < most && finishes_sooner({.at = at(last + 1), .run = run(1)}, bar)) {
+    ++last;
+  }
+  if (last == 0) {
+    return std::nullopt;
+  }
+  std::optional<Later> best;
+  struct Stretch {
+    std::size_t first = 0;  // releases, with that slowdown
+    double slowdown_first = 1;
+    std::size_t last = 0;
+    double slowdown_last = 1;
+  };
+  std::vector<Stretch> stretches{{0, slowdown_now, last, after(last)}};
+  while (!stretches.empty()) {
+    const Stretch stretch = stretches.back();
+    stretches.pop_back();
+    if (stretch.slowdown_last >= stretch.slowdown_first ||
+        !finishes_sooner({.at = at(stretch.first + 1), .run = run(stretch.slowdown_last)}, bar)) {
+      continue;
+    }
+    if (stretch.last == stretch.first + 1) {
+      bar = {.at = at(stretch.last), .run = run(stretch.slowdown_last)};
+      best = Later{.at = bar.at, .slowdown = stretch.slowdown_last};
+      continue;
+    }
+    const std::size_t middle = stretch.first + (stretch.last - stretch.first) / 2;
+    const double slowdown = after(middle);
+    stretches.push_back({middle, slowdown, stretch.last, stretch.slowdown_last});
+    stretches.push_back({stretch.first, stretch.slowdown_first, middle, slowdown});
+  }
+  return best;
 }
 
 GangPlacer::GangPlacer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -304,8 +431,11 @@ Result<GangPlacer> GangPlacer::make(const model::Snapshot& snapshot, GangConfig 
     return bad_input(fmt::format("gang rule: found '{}', expected one of {}", config.rule, names));
   }
   KnownPlacements known(config.predictor, config.hosts_max);
-  auto state = std::make_unique<State>(
-      State{.config = std::move(config), .rule = &*rule, .hosts = {}, .known = std::move(known)});
+  auto state = std::make_unique<State>(State{.config = std::move(config),
+                                             .rule = &*rule,
+                                             .hosts = {},
+                                             .known = std::move(known),
+                                             .ring_kinds = {}});
   for (const model::Node& node : snapshot.nodes) {
     if (node.id.valid()) {
       state->hosts.upsert(node);
@@ -324,7 +454,22 @@ void GangPlacer::apply(const model::Delta& delta) {
 
 std::optional<GangPlacement> GangPlacer::place(const GangRequest& gang,
                                                std::span<const std::int32_t> room) {
-  return state_->place(gang, room);
+  return state_->place(gang, room, *state_->rule);
+}
+
+Duration GangPlacer::finish_earlier(const GangRequest& gang, const GangPlacement& placement,
+                                    std::span<const std::int32_t> room) {
+  if (!placement.slowdown.has_value() || gang.expected <= Duration()) {
+    return {};
+  }
+  GangRequest same = gang;
+  same.members_min = placement.members;
+  same.members_max = placement.members;
+  const auto spread = state_->place(same, room, spread_rule());
+  if (!spread.has_value() || !spread->slowdown.has_value()) {
+    return {};
+  }
+  return expected_on(gang, *spread) - expected_on(gang, placement);
 }
 
 GangDecision GangPlacer::decide(const GangRequest& gang, std::span<const std::int32_t> room,
@@ -350,10 +495,12 @@ GangDecision GangPlacer::decide(const GangRequest& gang, std::span<const std::in
   }
   const auto later = state_->better_later(gang, *decision.start, room, now, releases);
   if (later.has_value()) {
+    const Time ends_now = now + expected_on(gang, *decision.start);
+    decision.sooner = ends_now - (later->at + seconds(to_seconds(gang.expected) * later->slowdown));
     decision.start.reset();
     state.first_declined = state.first_declined.value_or(now);
     const Time last = decline_ends(state_->config.wait, gang.expected, *state.first_declined);
-    decision.wait_until = *later > now ? std::min(*later, last) : last;
+    decision.wait_until = later->at > now ? std::min(later->at, last) : last;
   }
   return decision;
 }
@@ -376,6 +523,8 @@ std::optional<GangPlacer::Reservation> GangPlacer::reserve(const GangRequest& ga
   }
   return std::nullopt;
 }
+
+bool GangPlacer::may_wait() const { return state_->rule->waits; }
 
 bool GangPlacer::due(const GangRequest& gang, Time submitted, Time now) const {
   return state_->rule->waits && is_due(state_->config.wait, gang.expected, submitted, now);

@@ -19,11 +19,15 @@
 #include "engines/placement/engine.h"
 #include "engines/placement/gang_wait.h"
 #include "model/gang.h"
+#include "model/perf/ring.h"
 #include "model/perf/speed_model.h"
 #include "model/plan.h"
 #include "model/snapshot.h"
 
 namespace plimsoll::placement {
+
+// Steps of the exact search for the fewest domains (gang_domains.h).
+inline constexpr std::int64_t fewest_domains_work_max = std::int64_t{1} << 24;
 
 struct GangConfig {
   std::string rule = "plimsoll";  // a name in gang_rules()
@@ -31,6 +35,9 @@ struct GangConfig {
   const model::perf::SpeedModel* predictor = nullptr;
   std::int32_t hosts_max = 0;  // no gang spans more; 0: any number
   WaitBounds wait;
+  model::perf::RingLinks links;
+  // Above so many steps the fewest domains are searched for greedily.
+  std::int64_t domains_work_max = fewest_domains_work_max;
 };
 
 // The domain of a node that stands in none.
@@ -48,9 +55,16 @@ struct GangRequest {
   std::string_view domain_key;
   std::string_view profile;
   std::int64_t batch_size = 0;
-  Duration expected;  // on its best placement; 0: unknown
+  Bytes gradients;
+  Duration step;
+  std::span<const std::string> gpu_models;  // that its members accept; empty: any
+  Duration expected;                        // on its best placement; 0: unknown
 };
 GangRequest request_of(const model::Gang& gang, const model::PodSpec& member);
+
+// Whether a step time may be predicted for so many members of the gang: from measured profiles, or
+// by the ring model for several members that say what they sum. Only such gangs ever wait.
+bool predictable(const model::Gang& gang, std::size_t members);
 
 struct HostShare {
   NodeId node;
@@ -62,7 +76,8 @@ struct HostShare {
 struct GangPlacement {
   std::vector<HostShare> hosts;  // by node
   std::int32_t members = 0;
-  // Predicted step time over that of the gang's best placement on an empty cluster; none: unknown.
+  // Predicted step time over that of the gang's best placement on an empty cluster, by profiles or
+  // by the ring model; none: unknown.
   std::optional<double> slowdown;
 
   friend bool operator==(const GangPlacement&, const GangPlacement&) = default;
@@ -75,6 +90,7 @@ struct GangDecision {
   // It could start, and is predicted to finish sooner if it asks again then, or when something
   // ends before. Always later than now: work that is overdue may end at any moment.
   std::optional<Time> wait_until;
+  Duration sooner;                       // with wait_until: how much
   std::vector<model::Refusal> refusals;  // neither: gang_topology, or empty (too little room)
 };
 
@@ -90,12 +106,15 @@ class GangPlacer {
   void apply(const model::Delta& delta);
 
   // The rule's choice for `gang`, where `room[node.index()]` more members fit on each node; none if
-  // there is none. The fewest domains are exact while members x room <= 2^24 (gang_domains.h).
+  // there is none. The fewest domains are exact up to GangConfig::domains_work_max; a placement by
+  // the ring model is within ring_tolerance (gang_ring.h) of the fastest whatever the size.
   std::optional<GangPlacement> place(const GangRequest& gang, std::span<const std::int32_t> room);
 
   // As place(), and whether to start there now. `state` is the gang's own memory, kept by the
   // caller from its first decision to its start. Only rule "plimsoll" ever waits.
-  // `releases`: by time, what running work holds and when it is predicted to give it back.
+  // `releases`: by time, what running work holds and when it is predicted to give it back; at most
+  // 1000 are looked at. By the ring model each step time that they make possible costs
+  // O(log releases) searches of O(nodes log nodes).
   GangDecision decide(const GangRequest& gang, std::span<const std::int32_t> room, Time now,
                       std::span<const Release> releases, WaitState& state);
 
@@ -106,6 +125,13 @@ class GangPlacer {
   };
   std::optional<Reservation> reserve(const GangRequest& gang, std::span<const std::int32_t> room,
                                      Time now, std::span<const Release> releases);
+
+  // Whether the rule ever waits.
+  [[nodiscard]] bool may_wait() const;
+  // How much earlier the gang is predicted to finish on `placement` than if kube-scheduler's
+  // default profile spread the same members on the same room; 0 where one of the two is unknown.
+  [[nodiscard]] Duration finish_earlier(const GangRequest& gang, const GangPlacement& placement,
+                                        std::span<const std::int32_t> room);
 
   // Whether a gang that has waited since `submitted` is due: others may overtake it no longer.
   // Never under the rules that only compare.

@@ -15,9 +15,15 @@ constexpr DomainCost no_placement = ~DomainCost{0};
 
 // The bit at which each level's count starts; what a touched domain leaves free has the low 48.
 constexpr std::array<unsigned, domain_levels + 1> shifts(DomainOrder order) {
-  return order == DomainOrder::widest_first
-             ? std::array<unsigned, domain_levels + 1>{112, 96, 80, 64, 48}
-             : std::array<unsigned, domain_levels + 1>{96, 80, 64, 48, 112};
+  switch (order) {
+    case DomainOrder::widest_first:
+      break;
+    case DomainOrder::hosts_first:
+      return {96, 80, 64, 48, 112};
+    case DomainOrder::units_first:
+      return {96, 80, 64, 112, 48};
+  }
+  return {112, 96, 80, 64, 48};
 }
 
 // Costs of placing 0, 1, … members in one domain, and how to get there.
@@ -167,15 +173,32 @@ void divide(HostRange hosts, std::int64_t members, std::size_t level,
   }
 }
 
+// The tightest domain of the narrowest level that holds all members; else all hosts.
+HostRange narrowest(HostRange hosts, std::int32_t members) {
+  for (std::size_t level = domain_levels; level-- > 0;) {
+    std::optional<HostRange> tightest;
+    for (const HostRange domain : split_by_domain(hosts, level)) {
+      if (room_of(domain) >= members &&
+          (!tightest.has_value() || room_of(domain) < room_of(*tightest))) {
+        tightest = domain;
+      }
+    }
+    if (tightest.has_value()) {
+      return *tightest;
+    }
+  }
+  return hosts;
+}
+
 }  // namespace
 
-std::optional<DomainChoice> fewest_domains(HostRange hosts, std::int32_t members,
-                                           DomainOrder order) {
+std::optional<DomainChoice> fewest_domains(HostRange hosts, std::int32_t members, DomainOrder order,
+                                           std::int64_t work_max) {
   if (room_of(hosts) < members) {
     return std::nullopt;
   }
-  if (members > members_max || work(hosts, members) > fewest_domains_work_max) {
-    return greedy_domains(hosts, members);
+  if (members > members_max || work(hosts, members) > work_max) {
+    return greedy_domains(narrowest(hosts, members), members);
   }
   const Table table = Knapsack(members, order).fill(hosts, 0);
   DomainChoice choice{.cost = table.cost.back()};

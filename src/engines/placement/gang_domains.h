@@ -22,15 +22,18 @@ struct DomainChoice {
 enum class DomainOrder : std::uint8_t {
   widest_first,  // zones, blocks, racks, NVLink domains, hosts
   hosts_first,   // hosts, then zones, …
+  units_first,   // NVLink domains, then zones, …
 };
 
 // The placement of `members` with the least cost, by a knapsack over the tree of domains; ties go
 // to the domains that come first. None: too little room.
-// O(members x (hosts + sum over domains of min(room, members))); above fewest_domains_work_max of
-// that it falls back to greedy_domains(), which may use more domains than needed.
+// O(members x (hosts + sum over domains of min(room, members))); above `work_max` of that it falls
+// back to greedy_domains() within the tightest domain of the narrowest level that holds them all:
+// the widest level that is crossed is as narrow as can be, below it more domains than needed may
+// be used.
 std::optional<DomainChoice> fewest_domains(HostRange hosts, std::int32_t members,
-                                           DomainOrder order = DomainOrder::widest_first);
-inline constexpr std::int64_t fewest_domains_work_max = std::int64_t{1} << 24;
+                                           DomainOrder order = DomainOrder::widest_first,
+                                           std::int64_t work_max = fewest_domains_work_max);
 
 // Level by level, from the widest: the tightest domain that holds what is left, else the roomiest
 // one and on. It is what Kueue's topology-aware scheduling does. O(hosts x domains picked).

@@ -13,11 +13,13 @@ void GangHosts::upsert(const model::Node& node) {
                      .hardware = node.gpus.empty() ? std::string() : node.gpus.front().model,
                      .gpus = static_cast<std::int32_t>(node.gpus.size())});
   stale_ = true;
+  ++version_;
 }
 
 void GangHosts::remove(NodeId node) {
   entries_.erase(node);
   stale_ = true;
+  ++version_;
 }
 
 void GangHosts::rebuild() {
@@ -31,7 +33,12 @@ void GangHosts::rebuild() {
   std::ranges::sort(hardware_);
   const auto repeats = std::ranges::unique(hardware_);
   hardware_.erase(repeats.begin(), repeats.end());
-  std::ranges::stable_sort(order, std::ranges::less{}, [](const Entry* e) { return e->path; });
+  // Hosts that NVLink joins follow each other.
+  const auto nvlink = [](const Entry& e) { return model::perf::nvlink_bandwidth(e.hardware); };
+  const auto joins = [&](const Entry& e) { return !e.path.nvlink_domain.empty() && nvlink(e) > 0; };
+  std::ranges::stable_sort(order, [&](const Entry* a, const Entry* b) {
+    return a->path != b->path ? a->path < b->path : joins(*a) && !joins(*b);
+  });
 
   const auto names = [](const Entry& e) {
     return std::array<const std::string*, domain_levels>{&e.path.zone, &e.path.block, &e.path.rack,
@@ -42,7 +49,10 @@ void GangHosts::rebuild() {
   std::array<std::int32_t, domain_levels> next{};
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Entry& entry = *order[i];
-    GangHost host{.node = entry.node, .total = entry.gpus};
+    GangHost host{.node = entry.node, .total = entry.gpus, .nvlink = nvlink(entry)};
+    const bool beside =
+        i > 0 && joins(entry) && joins(*order[i - 1]) && entry.path == order[i - 1]->path;
+    host.unit = i == 0 ? 0 : ordered_.back().unit + (beside ? 0 : 1);
     host.hardware = static_cast<std::int32_t>(
         std::distance(hardware_.begin(), std::ranges::lower_bound(hardware_, entry.hardware)));
     bool fresh = i == 0;
@@ -69,6 +79,15 @@ std::vector<GangHost> GangHosts::with_room(std::span<const std::int32_t> room,
       host.total = std::max(host.room, host.total / std::max(1, gpus_per_member));
       hosts.push_back(host);
     }
+  }
+  return hosts;
+}
+
+std::vector<model::perf::RingHost> GangHosts::ring_hosts() const {
+  std::vector<model::perf::RingHost> hosts;
+  hosts.reserve(entries_.size());
+  for (const auto& [node, entry] : entries_) {
+    hosts.push_back({.topology = entry.path, .gpus = entry.gpus, .gpu_model = entry.hardware});
   }
   return hosts;
 }

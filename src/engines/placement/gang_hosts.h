@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/node.h"
+#include "model/perf/ring.h"
 
 namespace plimsoll::placement {
 
@@ -27,6 +28,9 @@ struct GangHost {
   std::int32_t room = 0;      // members that fit now
   std::int32_t total = 0;     // members that would fit if it were empty
   std::int32_t hardware = 0;  // index into GangHosts::hardware()
+  double nvlink = 0;          // bandwidth of a GPU's NVLink; 0: none
+  // Equal for hosts that NVLink joins (those of one named domain that have it), else its own.
+  std::int32_t unit = 0;
   // By level: numbers that differ between domains; negative where the node does not say.
   std::array<std::int32_t, domain_levels> domain{};
 };
@@ -40,6 +44,10 @@ class GangHosts {
   std::vector<GangHost> with_room(std::span<const std::int32_t> room, std::int32_t gpus_per_member);
   // GPU models, sorted.
   [[nodiscard]] const std::vector<std::string>& hardware() const { return hardware_; }
+  // Every node, empty, as the ring model sees it; borrowed until the next change.
+  [[nodiscard]] std::vector<model::perf::RingHost> ring_hosts() const;
+  // Counts changes.
+  [[nodiscard]] std::uint64_t version() const { return version_; }
 
  private:
   struct Entry {
@@ -52,6 +60,7 @@ class GangHosts {
 
   std::map<NodeId, Entry> entries_;
   bool stale_ = false;
+  std::uint64_t version_ = 0;
   std::vector<GangHost> ordered_;  // `total` in GPUs, `room` unused
   std::vector<std::string> hardware_;
 };

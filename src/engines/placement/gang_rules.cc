@@ -99,16 +99,32 @@ std::optional<RuleChoice> kueue(const RuleInput& in) {
   return within(greedy_domains(in.hosts, in.members), in.hosts_max);
 }
 
-// The least predicted step time where it is known, else the fewest domains.
+// A positive double's bits are in its order.
+std::uint64_t in_order(double positive) { return std::bit_cast<std::uint64_t>(positive); }
+
+// The least predicted step time, by measured profiles, else by the ring model; else the fewest
+// domains.
 std::optional<RuleChoice> plimsoll(const RuleInput& in) {
   if (const auto best = best_known(*in.known, RoomCounts(in.hosts))) {
-    // A positive double's bits are in its order; known placements come before unknown ones.
+    // Known placements come before unknown ones.
     return RuleChoice{.hosts = hosts_for(*best->shares, in.hosts),
-                      .cost = std::bit_cast<std::uint64_t>(best->score.weighed)};
+                      .cost = in_order(best->score.weighed)};
   }
-  auto choice = within(fewest_domains(in.hosts, in.members), in.hosts_max);
+  if (in.ring != nullptr) {
+    auto choice = place_by_ring(*in.ring, in.hosts, in.members, in.hosts_max, in.work_max);
+    if (!choice.has_value()) {
+      return std::nullopt;
+    }
+    const auto room = static_cast<std::uint64_t>(room_of(in.hosts));
+    return RuleChoice{.hosts = std::move(choice->hosts),
+                      .cost = DomainCost{in_order(choice->seconds)} << 64 | room};
+  }
+  const auto fewest = [&](DomainOrder order) {
+    return within(fewest_domains(in.hosts, in.members, order, in.work_max), in.hosts_max);
+  };
+  auto choice = fewest(DomainOrder::widest_first);
   if (!choice.has_value() && in.hosts_max > 0) {
-    choice = within(fewest_domains(in.hosts, in.members, DomainOrder::hosts_first), in.hosts_max);
+    choice = fewest(DomainOrder::hosts_first);
   }
   return choice;
 }
@@ -119,12 +135,14 @@ constexpr std::array rules{
     GangRule{"best_fit", "each member on the fullest host that takes it", best_fit, false},
     GangRule{"kueue", "the fewest domains, greedily, the last one by best fit", kueue, false},
     GangRule{"plimsoll",
-             "the least predicted step time, else the fewest domains; may wait for better",
+             "the least predicted step time, measured or by the ring model, else the fewest "
+             "domains; may wait for better",
              plimsoll, true},
 };
 
 }  // namespace
 
 std::span<const GangRule> gang_rule_table() { return rules; }
+const GangRule& spread_rule() { return rules.front(); }
 
 }  // namespace plimsoll::placement

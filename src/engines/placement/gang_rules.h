@@ -14,6 +14,7 @@
 #include "engines/placement/gang_domains.h"
 #include "engines/placement/gang_hosts.h"
 #include "engines/placement/gang_profile.h"
+#include "engines/placement/gang_ring.h"
 
 namespace plimsoll::placement {
 
@@ -22,6 +23,8 @@ struct RuleInput {
   std::int32_t members = 1;
   std::int32_t hosts_max = 0;
   const std::vector<KnownShares>* known = nullptr;  // never null
+  const RingGang* ring = nullptr;                   // null: the model predicts nothing
+  std::int64_t work_max = fewest_domains_work_max;
 };
 
 struct RuleChoice {
@@ -36,5 +39,7 @@ struct GangRule {
   bool waits;  // may decline a start, and its gangs become due
 };
 std::span<const GangRule> gang_rule_table();
+// The one that does as kube-scheduler does.
+const GangRule& spread_rule();
 
 }  // namespace plimsoll::placement

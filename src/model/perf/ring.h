@@ -2,8 +2,9 @@
 //
 //   t = compute + base + hops + (S / B) 2 (n - 1) / n
 // for n GPUs and S bytes of gradients. The ring visits hosts in the order of their topology paths,
-// which crosses the fewest links; B is the slowest of its links. Latencies and bandwidths are
-// NCCL's (src/graph/tuning.cc, ring with the simple protocol; src/graph/topo.h).
+// which crosses the fewest links; B is the slowest of its links. Hosts that name one NVLink domain
+// are joined by NVLink, as in a GB200 NVL72. Latencies and bandwidths are NCCL's
+// (src/graph/tuning.cc, ring with the simple protocol; src/graph/topo.h).
 //
 // Trust it to tell one host from several and one rack from several, and no further: held against
 // Sia's measured step times it ranks placements badly (Spearman -1.0 to .43), so measured profiles
@@ -12,7 +13,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/units.h"
 #include "model/node.h"
@@ -41,16 +44,46 @@ double nvlink_bandwidth(std::string_view gpu_model);
 struct RingHost {
   TopologyPath topology;
   std::int32_t gpus = 1;
+  std::string_view gpu_model;
 };
 
 struct RingJob {
   double compute_seconds = 0;  // of a step, without communication
   Bytes gradients;             // summed over all GPUs in every step
-  std::string_view gpu_model;
 };
 
-// Seconds of one step on these hosts, in any order. One GPU: compute_seconds. O(hosts log hosts).
+// All that the model sees of a placement. A unit is a host, or the hosts of one NVLink domain.
+struct RingShape {
+  std::int32_t gpus = 1;
+  std::int32_t units = 1;
+  // The widest level, zone to rack, at which two of its units differ; none: they share a rack.
+  TopologyLevel crosses = TopologyLevel::none;
+  double nvlink = 0;  // of the GPU with the slowest; 0: some have none
+
+  friend bool operator==(const RingShape&, const RingShape&) = default;
+};
+RingShape ring_shape(std::span<const RingHost> hosts);  // in any order; O(hosts log hosts)
+
+// Seconds of one step. One GPU: compute_seconds. With the links as they are above it grows with
+// the units and with the level that they cross, and several units do as well on any NVLink. O(1).
+double ring_step_seconds(const RingLinks& links, const RingJob& job, const RingShape& shape);
 double ring_step_seconds(const RingLinks& links, const RingJob& job,
                          std::span<const RingHost> hosts);
+
+// A kind of unit that a cluster has, and the GPUs in the largest of them.
+struct RingKind {
+  double nvlink = 0;
+  std::int32_t gpus = 0;
+
+  friend auto operator<=>(const RingKind&, const RingKind&) = default;
+};
+// The kinds among `hosts`, each with all its GPUs, that have one of `gpu_models` (empty: any).
+// O(hosts log hosts).
+std::vector<RingKind> ring_kinds(std::span<const RingHost> hosts,
+                                 std::span<const std::string> gpu_models);
+// A step at its best: as few units of one kind as there could be, in one rack. That is what a job's
+// duration is measured at, whoever predicts it. Without kinds: compute_seconds.
+double best_ring_seconds(const RingLinks& links, const RingJob& job, std::int32_t gpus,
+                         std::span<const RingKind> kinds);
 
 }  // namespace plimsoll::model::perf
