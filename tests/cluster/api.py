@@ -21,11 +21,11 @@ CONDITIONS = {
 class Api:
     """One keep-alive connection as the administrator. Not for several threads at once."""
 
-    def __init__(self, port, pki):
+    def __init__(self, port, pki, timeout_seconds=10):
         context = ssl.create_default_context(cafile=f"{pki}/ca.crt")
         context.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
         self.connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=10, context=context
+            "127.0.0.1", port, timeout=timeout_seconds, context=context
         )
 
     def request(self, method, path, body=None):

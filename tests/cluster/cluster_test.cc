@@ -68,12 +68,35 @@ spec:
     resources: {limits: {nvidia.com/gpu: 4}}
 )";
 
-TEST(Cluster, SchedulesRunsDiesAndComesBack) {
-  Result<ControlPlane> started = ControlPlane::start(
-      {.scheduler = true, .nodes = 2, .arguments = {"--gpus", "8", "--racks", "2"}});
+// The version before ours is tested where somebody has built it.
+bool is_built(const std::string& kubernetes) {
+  std::string folder =
+      output_of({script("build"), "--where", "--kubernetes", kubernetes}).value_or("");
+  folder.erase(folder.find_last_not_of('\n') + 1);
+  return std::filesystem::exists(folder);
+}
+
+class ClusterVersion : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Kubernetes, ClusterVersion, testing::Values("1.37", "1.36"),
+                         [](const auto& version) {
+                           return "v1_" + std::string(version.param).substr(2);
+                         });
+
+TEST_P(ClusterVersion, SchedulesRunsDiesAndComesBack) {
+  if (GetParam() != std::string("1.37") && !is_built(GetParam())) {
+    GTEST_SKIP() << GetParam() << " is not built: tests/cluster/build --kubernetes " << GetParam();
+  }
+  Result<ControlPlane> started =
+      ControlPlane::start({.kubernetes = GetParam(),
+                           .scheduler = true,
+                           .nodes = 2,
+                           .arguments = {"--gpus", "8", "--racks", "2"}});
   ASSERT_TRUE(started) << started.error().message;
   ControlPlane plane = *std::move(started);
+  EXPECT_EQ(plane.kubernetes(), GetParam());
   EXPECT_EQ(plane.kubectl({"get", "--raw", "/readyz"}).value_or(""), "ok");
+  EXPECT_THAT(plane.kubectl({"get", "--raw", "/version"}).value_or(""),
+              HasSubstr(fmt::format("\"gitVersion\": \"v{}.", GetParam())));
   EXPECT_EQ(plane
                 .kubectl({"get", "node", "node-00001", "-o",
                           "jsonpath={.metadata.labels.cloud\\.provider\\.com/topology-rack} "

@@ -277,8 +277,10 @@ class ControlPlane:
             f"--feature-gates={gates}",
         )
         self.kubeconfig("kubeconfig", "admin", server)
-        client = api.Api(port, self.pki)
+        # Short: somebody else may listen there and never answer.
+        client = api.Api(port, self.pki, timeout_seconds=2)
         self.wait(lambda: client.ok("/readyz"), "kube-apiserver to be ready")
+        client = api.Api(port, self.pki)
 
         config = self.kubeconfig("controller-manager.kubeconfig", "controller-manager", server)
         start(
@@ -327,8 +329,8 @@ class ControlPlane:
         self.wait(lambda: client.ok(account), "the ServiceAccount of namespace default")
         if options.nodes:
             api.make_nodes(port, self.pki, options)
-            if options.kwok:  # else they are Ready until the controller manager misses a lease
-                self.wait(api.NodesReady(client, options), "nodes to be Ready")
+            # Without KWOK, until the controller manager has missed their leases for 40 s.
+            self.wait(api.NodesReady(client, options), "nodes to be Ready")
         self.check_children()
 
     @staticmethod
