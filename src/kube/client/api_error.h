@@ -24,6 +24,7 @@ struct ApiError {
     deadline,     // no answer in time, or a silent stream
     credentials,  // no token or certificate could be had
     malformed,    // an answer that is not what the API promises
+    fenced,       // not sent: this process is no longer the leader
     cancelled,    // by cancel()
     closed,       // the client is being destroyed
   };

@@ -450,7 +450,7 @@ void Reflector::State::wait(std::chrono::milliseconds delay, void (State::*next)
 
 Reflector::Reflector(Client& client, ReflectorOptions options, ObjectSink& sink)
     : state_(std::make_shared<State>(client, std::move(options), sink)), client_(client) {
-  client_.after(std::chrono::milliseconds(0), [state = state_] { state->begin(); });
+  client_.post([state = state_] { state->begin(); });
 }
 
 Reflector::~Reflector() {

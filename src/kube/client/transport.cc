@@ -65,6 +65,8 @@ void Client::after(std::chrono::milliseconds delay, std::move_only_function<void
   });
 }
 
+void Client::post(std::move_only_function<void()> task) { io_->submit(std::move(task)); }
+
 void Client::run(const std::function<void()>& task) {
   if (io_->on_io_thread()) {
     task();

@@ -22,6 +22,7 @@
 #include "kube/client/api_error.h"
 #include "kube/client/client_config.h"
 #include "kube/client/client_stats.h"
+#include "kube/client/fence.h"
 
 namespace plimsoll::kube {
 
@@ -32,6 +33,12 @@ enum class Retry : std::uint8_t {
   when_safe,  // GET and PUT are; POST, PATCH and DELETE are not
   always,
   never,
+};
+
+enum class Priority : std::uint8_t {
+  urgent,  // before all others and beyond in_flight_max: leases
+  normal,
+  background,  // an eighth of what may be in flight, and what others leave: events
 };
 
 // Bytes that may be read behind every text that this room hands out (simdjson's padding).
@@ -46,7 +53,9 @@ struct Request {
   std::string_view accept = "application/json";
   std::string_view resource;  // what ClientStats counts it under: "pods/binding"
   Retry retry = Retry::when_safe;
-  bool urgent = false;                         // before all others and beyond in_flight_max: leases
+  // Asked right before each attempt is sent; outlives the answer. Null: no leader is needed.
+  const Fence* fence = nullptr;
+  Priority priority = Priority::normal;
   std::chrono::milliseconds deadline{30'000};  // of all attempts together; kept within 250 ms
 };
 
@@ -104,6 +113,8 @@ class Client {
 
   // Runs `task` on the IO thread after `delay`, unless the client is destroyed before.
   void after(std::chrono::milliseconds delay, std::move_only_function<void()> task);
+  // Runs `task` on the IO thread, soon; never within this call.
+  void post(std::move_only_function<void()> task);
   // Runs `task` on the IO thread and waits for it; at once when already on it. How an owner of
   // callbacks makes sure that none runs any more.
   void run(const std::function<void()>& task);

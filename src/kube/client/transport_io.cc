@@ -149,9 +149,8 @@ void Client::Io::loop() {
   close_all();
 }
 
-int Client::Io::wait_ms() const {
-  if (!plugin_runs_ &&
-      (!urgent_.empty() || (!waiting_.empty() && in_flight_ < options.in_flight_max))) {
+int Client::Io::wait_ms() {
+  if (!plugin_runs_ && next_queue() != nullptr) {
     return 0;  // a request that was begun last ended at once, and made room for another
   }
   Clock::time_point until = Clock::time_point::max();

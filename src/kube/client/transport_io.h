@@ -79,7 +79,7 @@ class Client::Io {
   };
 
   void loop();
-  int wait_ms() const;
+  int wait_ms();
   void run_tasks();
   void run_timers();
   void run_curl_timer();
@@ -89,6 +89,8 @@ class Client::Io {
 
   // The queue: transport_queue.cc.
   void pump();
+  // The queue whose first request is next, or null: none may begin now.
+  std::deque<RequestId>* next_queue();
   bool credentials_ready();
   void run_plugin();
   void fail_waiting(const Error& error);
@@ -126,6 +128,8 @@ class Client::Io {
   std::unordered_map<RequestId, std::unique_ptr<Transfer>> transfers_;
   std::deque<RequestId> urgent_;  // waiting; ids that are gone are skipped
   std::deque<RequestId> waiting_;
+  std::deque<RequestId> background_;
+  std::size_t background_flying_ = 0;
   std::size_t in_flight_ = 0;  // of options.in_flight_max
   std::size_t flying_ = 0;     // requests during an attempt
   std::size_t streams_ = 0;

@@ -39,7 +39,8 @@ void Client::Io::add(std::unique_ptr<Transfer> transfer) {
   }
   transfers_.emplace(added.id, std::move(transfer));
   streams_ += added.is_stream ? 1 : 0;
-  if (waiting_.size() >= options.waiting_max && !added.request.urgent && !added.is_stream) {
+  if (waiting_.size() + background_.size() >= options.waiting_max &&
+      added.request.priority != Priority::urgent && !added.is_stream) {
     answer(added,
            std::unexpected(ApiError{.kind = ApiError::Kind::deadline,
                                     .message = fmt::format("{}: more than {} requests wait already",
@@ -50,7 +51,11 @@ void Client::Io::add(std::unique_ptr<Transfer> transfer) {
 }
 
 void Client::Io::enqueue(Transfer& transfer) {
-  (transfer.request.urgent || transfer.is_stream ? urgent_ : waiting_).push_back(transfer.id);
+  if (transfer.is_stream || transfer.request.priority == Priority::urgent) {
+    urgent_.push_back(transfer.id);
+  } else {
+    (transfer.request.priority == Priority::normal ? waiting_ : background_).push_back(transfer.id);
+  }
 }
 
 void Client::Io::cancel(RequestId id) {
@@ -60,10 +65,21 @@ void Client::Io::cancel(RequestId id) {
   }
 }
 
+std::deque<RequestId>* Client::Io::next_queue() {
+  if (!urgent_.empty()) {
+    return &urgent_;
+  }
+  if (in_flight_ >= options.in_flight_max || (waiting_.empty() && background_.empty())) {
+    return nullptr;
+  }
+  const bool starves = background_flying_ < std::max<std::size_t>(1, options.in_flight_max / 8);
+  return !background_.empty() && (waiting_.empty() || starves) ? &background_ : &waiting_;
+}
+
 void Client::Io::pump() {
   bool began = false;
-  while (!urgent_.empty() || (!waiting_.empty() && in_flight_ < options.in_flight_max)) {
-    std::deque<RequestId>& queue = urgent_.empty() ? waiting_ : urgent_;
+  while (std::deque<RequestId>* next = next_queue()) {
+    std::deque<RequestId>& queue = *next;
     const auto found = transfers_.find(queue.front());
     if (found == transfers_.end()) {
       queue.pop_front();
@@ -72,8 +88,15 @@ void Client::Io::pump() {
     if (!credentials_ready()) {
       break;
     }
-    const bool counted = &queue == &waiting_;
+    const bool counted = &queue != &urgent_;
     queue.pop_front();
+    const Fence* fence = found->second->request.fence;
+    if (fence != nullptr && !fence->open()) {
+      answer(*found->second,
+             std::unexpected(ApiError{.kind = ApiError::Kind::fenced,
+                                      .message = "not sent: this process no longer leads"}));
+      continue;
+    }
     found->second->counted = counted;
     begin(*found->second);
     began = true;
@@ -121,6 +144,8 @@ void Client::Io::run_plugin() {
 void Client::Io::fail_waiting(const Error& error) {
   std::vector<RequestId> ids(urgent_.begin(), urgent_.end());
   ids.insert(ids.end(), waiting_.begin(), waiting_.end());
+  ids.insert(ids.end(), background_.begin(), background_.end());
+  background_.clear();
   urgent_.clear();
   waiting_.clear();
   for (const RequestId id : ids) {
@@ -170,6 +195,7 @@ void Client::Io::begin(Transfer& transfer) {
   ++transfer.attempts;
   in_flight_ += transfer.counted ? 1 : 0;
   flying_ += transfer.is_stream ? 0 : 1;
+  background_flying_ += transfer.request.priority == Priority::background ? 1 : 0;
   transfer.handle->begin(transfer.request, headers_for(transfer.request), &transfer);
   curl_multi_add_handle(multi_, transfer.handle->get());
 }
@@ -183,6 +209,7 @@ void Client::Io::end_attempt(Transfer& transfer) {
   idle_.push_back(std::move(transfer.handle));
   in_flight_ -= transfer.counted ? 1 : 0;
   flying_ -= transfer.is_stream ? 0 : 1;
+  background_flying_ -= transfer.request.priority == Priority::background ? 1 : 0;
   transfer.counted = false;
 }
 

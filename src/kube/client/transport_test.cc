@@ -218,7 +218,7 @@ TEST(Transport, KeepsToItsRequestsInFlightAndLetsUrgentOnesPass) {
     client->send({.path = "/slow"}, [&](ApiResult<Response>) { left.count_down(); });
   }
   three.wait();
-  EXPECT_TRUE(client->call({.path = "/urgent", .urgent = true}).has_value());
+  EXPECT_TRUE(client->call({.path = "/urgent", .priority = Priority::urgent}).has_value());
   left.wait();
   EXPECT_EQ(most, 0);
   EXPECT_EQ(server.connections(), 4);
