@@ -91,7 +91,7 @@ void Credentials::plugin_answered(Result<ExecCredential> credential, Now now) {
       .key_pem = own ? credential->key_pem : config_.client_key_pem});
 }
 
-bool Credentials::rejected(const std::shared_ptr<const Identity>& used, Now now) {
+bool Credentials::rejected(std::shared_ptr<const Identity> used, Now now) {
   if (config_.token_file.empty() && !config_.exec) {
     return false;
   }

@@ -48,7 +48,7 @@ class Credentials {
   // What the plugin that prepare() asked for printed.
   void plugin_answered(Result<ExecCredential> credential, Now now);
   // A request with `used` was answered 401. True: another identity may be had, so try again.
-  bool rejected(const std::shared_ptr<const Identity>& used, Now now);
+  bool rejected(std::shared_ptr<const Identity> used, Now now);
 
  private:
   void read_token_file(Now now);

@@ -255,6 +255,10 @@ class ScriptedServer {
       if (!more(connection, buffer)) {
         return false;
       }
+      if (buffer[0] == '\x16') {  // TLS, of which this server knows nothing
+        connection.raw("HTTP/1.1 400 Bad Request\r\n\r\n");
+        return false;
+      }
     }
     const std::string head = buffer.substr(0, end + 2);
     buffer.erase(0, end + 4);
