@@ -86,6 +86,9 @@ void Scheduler::State::remove_node(NodeId node) {
 }
 
 void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
+  if (id.index() < specs.size()) {
+    queue.forget(id);
+  }
   const bool mig = !spec.gpu.mig_profile.empty();
   slot(specs, id) = {.priority = spec.priority,
                      .gpu_milli = mig ? 0 : spec.gpu.count * spec.gpu.milli.value(),

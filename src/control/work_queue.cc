@@ -117,16 +117,34 @@ bool WorkQueue::any_blocked() const {
 }
 
 void WorkQueue::drop_own(ShapeId id) {
-  Shape& shape = shapes_[id.index()];
+  const Shape& shape = shapes_[id.index()];
   const bool own = shape.key.mixed.valid() || shape.key.completes.valid();
-  if (!own || !shape.waiting.empty()) {
-    return;
+  if (own && shape.waiting.empty()) {
+    shapes_by_key_.erase(shape.key);
+    drop(id);
   }
+}
+
+void WorkQueue::drop(ShapeId id) {
+  Shape& shape = shapes_[id.index()];
+  check(shape.waiting.empty(), "a shape is dropped when nothing of it waits");
   std::erase(blocked_, id);
   std::erase(blocked_helped_by_binds_, id);
-  shapes_by_key_.erase(shape.key);
   shape = {};
   free_shapes_.push_back(id);
+}
+
+void WorkQueue::forget(SpecId spec) {
+  if (spec.index() < single_.size() && single_[spec.index()].valid()) {
+    drop(std::exchange(single_[spec.index()], ShapeId::none()));
+  }
+  const auto begin = std::ranges::find_if(
+      shapes_by_key_, [&](const auto& entry) { return entry.first.spec >= spec; });
+  auto end = begin;
+  for (; end != shapes_by_key_.end() && end->first.spec == spec; ++end) {
+    drop(end->second);
+  }
+  shapes_by_key_.erase(begin, end);
 }
 
 }  // namespace plimsoll::control

@@ -101,12 +101,15 @@ class WorkQueue {
   void unblock_helped_by_binds();
   // Forgets a shape that only one work or gang has, once nothing of it waits.
   void drop_own(ShapeId shape);
+  // No pod has the spec any more, and its id may stand for another one. O(shapes).
+  void forget(SpecId spec);
   // Whether work waits that is not looked at until something unblocks it. O(blocked).
   [[nodiscard]] bool any_blocked() const;
 
  private:
   ShapeId add(Shape shape);
   void unblock(std::vector<ShapeId>& blocked);
+  void drop(ShapeId shape);
 
   std::vector<Shape> shapes_;
   std::vector<ShapeId> free_shapes_;

@@ -139,5 +139,20 @@ TEST(QueuePolicy, AnUnknownNameListsThoseThatExist) {
   }
 }
 
+TEST(WorkQueue, ASpecThatIsForgottenStartsAfresh) {
+  WorkQueue queue;
+  const ShapeKey key{.spec = SpecId(2)};
+  const ShapeId first = queue.shape_of(key, [&] { return Shape{.key = key, .gpu_milli = 1}; });
+  queue.block(first);
+  const ShapeKey many{.spec = SpecId(2), .members = 4};
+  queue.shape_of(many, [&] { return Shape{.key = many, .gpu_milli = 4}; });
+  queue.forget(SpecId(2));
+  const ShapeId second = queue.shape_of(key, [&] { return Shape{.key = key, .gpu_milli = 7}; });
+  EXPECT_EQ(queue.shape(second).gpu_milli, 7);
+  EXPECT_FALSE(queue.shape(second).blocked);
+  const ShapeId again = queue.shape_of(many, [&] { return Shape{.key = many, .gpu_milli = 8}; });
+  EXPECT_EQ(queue.shape(again).gpu_milli, 8);
+}
+
 }  // namespace
 }  // namespace plimsoll::control

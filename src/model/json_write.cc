@@ -146,6 +146,12 @@ void write(std::string& out, const T& object) {
 
 }  // namespace
 
+std::string canonical_text(const PodSpec& spec) {
+  std::string text;
+  write(text, spec);
+  return text;
+}
+
 template <typename T>
 std::string to_line(std::string_view kind, const T& value) {
   std::string out = "{";

@@ -113,6 +113,9 @@ struct PodSpec {
   friend bool operator==(const PodSpec&, const PodSpec&) = default;
 };
 
+// One text for equal specs, and another for every other: what they are told apart by.
+std::string canonical_text(const PodSpec& spec);
+
 // The labels, affinity and node selector of `spec` against a node, taints and resources apart.
 bool selects(const PodSpec& spec, const Node& node);
 // Whether the bound volumes of `spec` can be reached from `node`.

@@ -69,11 +69,23 @@ struct Apply {
   }
 
   Result<void> operator()(const SpecAdded& delta) const {
-    if (!delta.id.valid() || delta.id.index() != snapshot.specs.size()) {
-      return bad_input(fmt::format("SpecAdded: spec: found {}, expected {} (the next free id)",
-                                   name_of(delta.id), snapshot.specs.size()));
+    if (!delta.id.valid() || delta.id.index() > snapshot.specs.size()) {
+      return bad_input(
+          fmt::format("SpecAdded: spec: found {}, expected an id up to {} (ids are dense)",
+                      name_of(delta.id), snapshot.specs.size()));
     }
-    snapshot.specs.push_back(delta.spec);
+    if (delta.id.index() == snapshot.specs.size()) {
+      snapshot.specs.push_back(delta.spec);
+      return {};
+    }
+    const auto user = std::ranges::find_if(
+        snapshot.pods, [&](const Pod& pod) { return pod.id.valid() && pod.spec == delta.id; });
+    if (user != snapshot.pods.end()) {
+      return bad_input(
+          fmt::format("SpecAdded: spec {}: found pod {} of it, expected a spec that no pod has",
+                      delta.id.value(), user->id.value()));
+    }
+    snapshot.specs[delta.id.index()] = delta.spec;
     return {};
   }
 

@@ -41,6 +41,7 @@ struct NodeRemoved {
   NodeId node;
   friend bool operator==(const NodeRemoved&, const NodeRemoved&) = default;
 };
+// A new spec, or another one in the place of a spec that no pod has any more.
 struct SpecAdded {
   SpecId id;
   PodSpec spec;
