@@ -34,6 +34,7 @@ std::span<const Command> commands();
 Result<int> demo(const std::vector<std::string>& arguments);
 Result<int> simulate(const std::vector<std::string>& arguments);
 Result<int> train(const std::vector<std::string>& arguments);
+Result<int> run(const std::vector<std::string>& arguments);
 
 // The whole program but for signals. Results go to standard output, errors to standard error.
 int run_command_line(const std::vector<std::string>& arguments);

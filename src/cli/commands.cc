@@ -16,6 +16,7 @@ constexpr std::array all_commands = {
     Command{"demo", "A week on an embedded cluster: vanilla Kubernetes against Plimsoll", demo},
     Command{"simulate", "Replay a scenario or a named study in virtual time, and compare policies",
             simulate},
+    Command{"run", "Schedule the pods of a live cluster that name this scheduler", run},
     Command{"train", "Learn what a node could still hold from your own history", train},
 };
 

@@ -1,0 +1,345 @@
+// What the world does: bindings, evictions, conditions, each sent and answered later.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "kube/client/list_watch.h"
+#include "kube/client/timestamp.h"
+#include "kube/world/sinks.h"
+#include "kube/world/world.h"
+
+namespace plimsoll::kube {
+namespace {
+
+constexpr std::string_view merge_patch = "application/strategic-merge-patch+json";
+
+std::string pod_path(const PodName& pod, std::string_view subresource) {
+  return fmt::format("/api/v1/namespaces/{}/pods/{}{}", pod.name_space, pod.name, subresource);
+}
+
+// Names come from the API server and are DNS labels; only the rest needs escaping.
+std::string binding_body(const PodName& pod, std::string_view node) {
+  return fmt::format(
+      R"({{"apiVersion":"v1","kind":"Binding","metadata":{{"name":"{}","namespace":"{}","uid":"{}"}},)"
+      R"("target":{{"apiVersion":"v1","kind":"Node","name":"{}"}}}})",
+      pod.name, pod.name_space, pod.uid, node);
+}
+
+nlohmann::json condition(std::string_view type, bool status, std::string_view reason,
+                         std::string_view message, const std::string& at) {
+  return {{"type", type},
+          {"status", status ? "True" : "False"},
+          {"reason", reason},
+          {"message", message},
+          {"lastProbeTime", nullptr},
+          {"lastTransitionTime", at}};
+}
+
+}  // namespace
+
+// Runs `call` with the world, if it is still there. Answers may come after it is gone.
+template <typename Call>
+auto KubeWorld::guarded(Call call) {
+  return [alive = alive_, call = std::move(call)](ApiResult<Response> answer) mutable {
+    if (*alive != nullptr) {
+      call(**alive, std::move(answer));
+    }
+  };
+}
+
+bool KubeWorld::fenced() {
+  if (options_.read_only || (options_.may_write && !options_.may_write())) {
+    const std::lock_guard lock(mutex_);
+    ++stats_.writes_fenced;
+    return true;
+  }
+  return false;
+}
+
+Result<void> KubeWorld::apply(const model::Action& action) {
+  if (fenced()) {
+    return failed("this instance may not write: it does not lead");
+  }
+  if (const auto* to_bind = std::get_if<model::Bind>(&action.kind)) {
+    return bind(*to_bind);
+  }
+  if (const auto* to_evict = std::get_if<model::Evict>(&action.kind)) {
+    return evict(*to_evict, action.reason);
+  }
+  if (const auto* to_refuse = std::get_if<model::Refuse>(&action.kind)) {
+    refuse(*to_refuse, action.reason);
+  } else if (const auto* to_nominate = std::get_if<model::Nominate>(&action.kind)) {
+    nominate(*to_nominate);
+  }
+  return {};
+}
+
+Result<void> KubeWorld::bind(const model::Bind& bind) {
+  PodName name;
+  std::string node;
+  {
+    const std::lock_guard lock(mutex_);
+    const PodName* pod = store_.pod(bind.pod);
+    const std::string* target = store_.node(bind.binding.node);
+    if (pod == nullptr || target == nullptr) {
+      return failed(pod == nullptr ? "the pod is gone" : "the node is gone");
+    }
+    if (!store_.may_assume(bind.pod)) {
+      return failed("the pod is bound already");
+    }
+    store_.assume(bind.pod, bind.binding);
+    ++stats_.binds_sent;
+    name = *pod;
+    node = *target;
+  }
+  Request request{.method = Method::post,
+                  .path = pod_path(name, "/binding"),
+                  .body = binding_body(name, node),
+                  .resource = "pods/binding",
+                  .retry = Retry::never};
+  client_.send(std::move(request),
+               guarded([pod = bind.pod, name = std::move(name), node = std::move(node)](
+                           KubeWorld& world, ApiResult<Response> answer) {
+                 world.bind_answered(pod, name, node, std::move(answer));
+               }));
+  return {};
+}
+
+// Where the server may have bound the pod though it did not say so, the pod itself tells.
+void KubeWorld::bind_answered(PodId pod, const PodName& name, const std::string& node,
+                              ApiResult<Response> answer) {
+  if (answer) {
+    bound(pod, name, node);
+    return;
+  }
+  const ApiError& error = answer.error();
+  const bool certain =
+      error.kind == ApiError::Kind::refused || error.not_found() ||
+      (error.kind == ApiError::Kind::status && error.status < 500 && error.status != 409);
+  if (certain) {
+    bind_failed(pod, name, error.message);
+    return;
+  }
+  look_after_bind(pod, name, node, error.message);
+}
+
+void KubeWorld::look_after_bind(PodId pod, const PodName& name, const std::string& node,
+                                const std::string& why) {
+  Request request{.path = pod_path(name, ""), .resource = "pods"};
+  client_.send(
+      std::move(request),
+      guarded([pod, name, node, why](KubeWorld& world, ApiResult<Response> answer) {
+        if (!answer && !answer.error().not_found()) {
+          if (answer.error().kind != ApiError::Kind::closed) {
+            world.client_.after(std::chrono::seconds(1),
+                                [alive = world.alive_, pod, name, node, why] {
+                                  if (*alive != nullptr) {
+                                    (*alive)->look_after_bind(pod, name, node, why);
+                                  }
+                                });
+          }
+          return;
+        }
+        Document document;
+        const Result<Json> json =
+            answer ? document.parse(answer->body, false) : Result<Json>(failed("the pod is gone"));
+        const bool same = json && read_meta(*json).uid == name.uid;
+        const std::string_view at = same ? text(member(*json, {"spec", "nodeName"})) : "";
+        if (at == node) {
+          world.bound(pod, name, node);
+        } else {
+          world.bind_failed(pod, name, at.empty() ? why : fmt::format("it was bound to {}", at));
+        }
+      }));
+}
+
+void KubeWorld::bound(PodId pod, const PodName& name, const std::string& node) {
+  change([&] {
+    ++stats_.binds_done;
+    if (still(pod, name)) {
+      store_.confirm(pod);
+    }
+  });
+  if (options_.event) {
+    options_.event({.name_space = name.name_space,
+                    .name = name.name,
+                    .uid = name.uid,
+                    .reason = "Scheduled",
+                    .action = "Binding",
+                    .note = fmt::format("Successfully assigned {}/{} to {}", name.name_space,
+                                        name.name, node)});
+  }
+}
+
+void KubeWorld::bind_failed(PodId pod, const PodName& name, const std::string& why) {
+  client_.log(LogLevel::warning,
+              fmt::format("pod {}/{}: binding failed: {}", name.name_space, name.name, why));
+  change([&] {
+    ++stats_.binds_failed;
+    if (still(pod, name)) {
+      store_.fail(pod, why);
+    }
+  });
+}
+
+// Whether the id still stands for that pod. Requires: under the mutex.
+bool KubeWorld::still(PodId pod, const PodName& name) const {
+  const PodName* now = store_.pod(pod);
+  return now != nullptr && now->uid == name.uid;
+}
+
+// First why, so that its owner can tell (DisruptionTarget), then the deletion of just this pod.
+Result<void> KubeWorld::evict(const model::Evict& evict, const model::Reason& reason) {
+  PodName name;
+  {
+    const std::lock_guard lock(mutex_);
+    const PodName* pod = store_.pod(evict.pod);
+    if (pod == nullptr) {
+      return {};
+    }
+    ++stats_.evictions;
+    name = *pod;
+  }
+  const bool preempted = reason.code == model::ReasonCode::preempted;
+  const std::string message = model::to_string(reason);
+  const nlohmann::json patch = {
+      {"metadata", {{"uid", name.uid}}},
+      {"status",
+       {{"conditions",
+         {condition("DisruptionTarget", true,
+                    preempted ? "PreemptionByScheduler" : "GangNotCompleted", message,
+                    format_time(now().value()))}}}}};
+  Request request{.method = Method::patch,
+                  .path = pod_path(name, "/status"),
+                  .body = patch.dump(),
+                  .content_type = merge_patch,
+                  .resource = "pods/status",
+                  .retry = Retry::always};
+  client_.send(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
+                 if (answer || !answer.error().not_found()) {
+                   world.remove(name);
+                 }
+               }));
+  if (options_.event) {
+    options_.event({.name_space = name.name_space,
+                    .name = name.name,
+                    .uid = name.uid,
+                    .warning = !preempted,
+                    .reason = preempted ? "Preempted" : "GangNotCompleted",
+                    .action = preempted ? "Preempting" : "Evicting",
+                    .note = message});
+  }
+  return {};
+}
+
+void KubeWorld::remove(const PodName& name) {
+  if (fenced()) {
+    return;
+  }
+  const nlohmann::json body = {
+      {"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"preconditions", {{"uid", name.uid}}}};
+  Request request{.method = Method::remove,
+                  .path = pod_path(name, ""),
+                  .body = body.dump(),
+                  .resource = "pods",
+                  .retry = Retry::always};
+  client_.send(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
+                 if (!answer && !answer.error().not_found() && !answer.error().conflict()) {
+                   world.client_.log(
+                       LogLevel::warning,
+                       fmt::format("pod {}/{}: could not be deleted: {}", name.name_space,
+                                   name.name, answer.error().message));
+                 }
+               }));
+}
+
+void KubeWorld::refuse(const model::Refuse& refuse, const model::Reason& reason) {
+  PodName name;
+  const std::string message =
+      reason.code == model::ReasonCode::gang_incomplete && reason.missing > members_unknown / 2
+          ? std::string("waits for the PodGroup that it names to exist")
+          : model::to_string(reason);
+  {
+    const std::lock_guard lock(mutex_);
+    const PodName* pod = store_.pod(refuse.pod);
+    if (pod == nullptr || store_.told(refuse.pod, message)) {
+      return;
+    }
+    name = *pod;
+  }
+  tell_unschedulable(name, message);
+}
+
+void KubeWorld::tell_unschedulable(const PodName& pod, const std::string& message) {
+  const nlohmann::json patch = {{"metadata", {{"uid", pod.uid}}},
+                                {"status",
+                                 {{"conditions",
+                                   {condition("PodScheduled", false, "Unschedulable", message,
+                                              format_time(now().value()))}}}}};
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.conditions;
+  }
+  Request request{.method = Method::patch,
+                  .path = pod_path(pod, "/status"),
+                  .body = patch.dump(),
+                  .content_type = merge_patch,
+                  .resource = "pods/status",
+                  .retry = Retry::always};
+  client_.send(std::move(request), [](ApiResult<Response>) {});
+  if (options_.event) {
+    options_.event({.name_space = pod.name_space,
+                    .name = pod.name,
+                    .uid = pod.uid,
+                    .warning = true,
+                    .reason = "FailedScheduling",
+                    .action = "Scheduling",
+                    .note = message});
+  }
+}
+
+void KubeWorld::nominate(const model::Nominate& nominate) {
+  PodName name;
+  std::string node;
+  {
+    const std::lock_guard lock(mutex_);
+    const PodName* pod = store_.pod(nominate.pod);
+    const std::string* target = store_.node(nominate.node);
+    if (pod == nullptr || target == nullptr) {
+      return;
+    }
+    name = *pod;
+    node = *target;
+  }
+  const nlohmann::json patch = {{"metadata", {{"uid", name.uid}}},
+                                {"status", {{"nominatedNodeName", node}}}};
+  Request request{.method = Method::patch,
+                  .path = pod_path(name, "/status"),
+                  .body = patch.dump(),
+                  .content_type = merge_patch,
+                  .resource = "pods/status",
+                  .retry = Retry::always};
+  client_.send(std::move(request), [](ApiResult<Response>) {});
+}
+
+// A pod of ours that nothing is decided about, and why.
+void KubeWorld::tell_held(const Held& pod) {
+  if (!pod.reason.empty() && !fenced()) {
+    tell_unschedulable(pod.pod, pod.reason);
+  }
+}
+
+void KubeWorld::tell_all_held() {
+  std::vector<Held> held;
+  {
+    const std::lock_guard lock(mutex_);
+    store_.take_held();
+    held = store_.all_held();
+  }
+  for (const Held& pod : held) {
+    tell_held(pod);
+  }
+}
+
+}  // namespace plimsoll::kube
