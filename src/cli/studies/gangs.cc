@@ -35,6 +35,7 @@ struct GangsOptions {
   std::int64_t jobs = 4000;
   std::string queue = "shortest_first";
   bool contention = false;
+  std::int64_t assumed_sharers = 1;
   bool full_knowledge = false;
 };
 
@@ -127,6 +128,7 @@ Result<Run> run_once(const Shared& shared, const GangsOptions& options, const Ru
   config.scheduler.gangs.rule = request.policy;
   config.scheduler.gangs.predictor = shared.predictor;
   config.scheduler.gangs.hosts_max = shared.kind.hosts_max;
+  config.scheduler.gangs.interface_sharers = static_cast<std::int32_t>(options.assumed_sharers);
   const sim::SimResult result = TRY(sim::simulate(shared.cluster, workload, config));
   Run run = run_of(result, shared.cluster, workload, request);
   run.metrics = {
@@ -165,6 +167,8 @@ StudyFunction declare(Options& options) {
   options.choice("--queue", chosen->queue, std::move(queues), "Order of the queue, for every rule");
   options.flag("--contention", chosen->contention,
                "Model jobs on several hosts as sharing their network interfaces");
+  options.integer("--assume-sharers", chosen->assumed_sharers, {.min = 1, .max = 16},
+                  "Jobs that the engine takes to share the interfaces of a gang on several hosts");
   options.flag("--full-knowledge", chosen->full_knowledge,
                "Let the engine see the measurements that the simulator moves jobs by");
   options.footer(
@@ -174,6 +178,9 @@ StudyFunction declare(Options& options) {
     const Shared shared = TRY(load(context, *chosen));
     std::string variant = chosen->cluster;
     variant += chosen->contention ? " contention" : "";
+    variant += chosen->assumed_sharers > 1
+                   ? fmt::format(" assumed-sharers-{}", chosen->assumed_sharers)
+                   : "";
     variant += chosen->full_knowledge ? " full-knowledge" : "";
     StudyResult result =
         TRY(run_policies(context, "gangs", variant, [&](const RunRequest& request) {

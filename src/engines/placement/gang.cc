@@ -430,7 +430,7 @@ Result<GangPlacer> GangPlacer::make(const model::Snapshot& snapshot, GangConfig 
     }
     return bad_input(fmt::format("gang rule: found '{}', expected one of {}", config.rule, names));
   }
-  KnownPlacements known(config.predictor, config.hosts_max);
+  KnownPlacements known(config.predictor, config.hosts_max, config.interface_sharers);
   auto state = std::make_unique<State>(State{.config = std::move(config),
                                              .rule = &*rule,
                                              .hosts = {},

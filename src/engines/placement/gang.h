@@ -34,6 +34,9 @@ struct GangConfig {
   // What is known of step times; borrowed. Null: nothing, and topology decides.
   const model::perf::SpeedModel* predictor = nullptr;
   std::int32_t hosts_max = 0;  // no gang spans more; 0: any number
+  // Measured placements on several hosts are weighed as if so many jobs shared their network
+  // interfaces; 1: as measured.
+  std::int32_t interface_sharers = 1;
   WaitBounds wait;
   model::perf::RingLinks links;
   // Above so many steps the fewest domains are searched for greedily.

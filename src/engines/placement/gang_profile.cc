@@ -53,10 +53,17 @@ const std::vector<KnownShares>& KnownPlacements::of(const GangRequest& gang, std
       if (!shares.has_value() || (hosts_max_ > 0 && std::cmp_greater(shares->size(), hosts_max_))) {
         continue;
       }
-      known.push_back({.members = *shares,
-                       .hardware = static_cast<std::int32_t>(h),
-                       .slowdown = ranked.step_seconds});
-      fastest = std::min(fastest, ranked.step_seconds);
+      double step = ranked.step_seconds;
+      if (interface_sharers_ > 1 && shares->size() > 1) {
+        step = predictor_
+                   ->step_seconds({.job = kind,
+                                   .gpus_per_host = ranked.gpus_per_host,
+                                   .interface_sharers = interface_sharers_})
+                   .value_or(step);
+      }
+      known.push_back(
+          {.members = *shares, .hardware = static_cast<std::int32_t>(h), .slowdown = step});
+      fastest = std::min(fastest, step);
     }
   }
   for (KnownShares& shares : known) {

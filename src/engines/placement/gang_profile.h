@@ -29,8 +29,9 @@ struct KnownShares {
 // What a predictor knows of one gang size, the fastest first.
 class KnownPlacements {
  public:
-  KnownPlacements(const model::perf::SpeedModel* predictor, std::int32_t hosts_max)
-      : predictor_(predictor), hosts_max_(hosts_max) {}
+  KnownPlacements(const model::perf::SpeedModel* predictor, std::int32_t hosts_max,
+                  std::int32_t interface_sharers)
+      : predictor_(predictor), hosts_max_(hosts_max), interface_sharers_(interface_sharers) {}
 
   // Asked once of the predictor, then remembered, for `hardware` as it is now.
   const std::vector<KnownShares>& of(const GangRequest& gang, std::int32_t members,
@@ -40,6 +41,7 @@ class KnownPlacements {
   using Key = std::tuple<std::string, std::int64_t, std::int32_t, std::int32_t>;
   const model::perf::SpeedModel* predictor_;
   std::int32_t hosts_max_;
+  std::int32_t interface_sharers_;
   std::vector<std::string> hardware_;
   std::map<Key, std::vector<KnownShares>> known_;
   std::vector<KnownShares> nothing_;  // stays empty

@@ -68,6 +68,29 @@ TEST_F(WaitTest, TakesTheFastestPlacementThatFits) {
   EXPECT_EQ(expected_on(four(100), *halves), seconds(std::int64_t{200}));
 }
 
+// Two and two take 1 s a step, and as many times that as jobs share the interfaces; together 1.5 s.
+class SharedInterfaces : public model::perf::SpeedModel {
+ public:
+  [[nodiscard]] std::optional<double> step_seconds(const StepQuery& query) const override {
+    return query.gpus_per_host.size() == 1 ? 1.5 : query.interface_sharers;
+  }
+  [[nodiscard]] std::vector<RankedPlacement> ranked(const JobKind& /*job*/,
+                                                    std::int32_t /*gpus*/) const override {
+    return {{{2, 2}, 1}, {{4}, 1.5}};
+  }
+};
+
+TEST(Wait, WeighsPlacementsOnSeveralHostsAsIfTheirInterfacesWereShared) {
+  const SharedInterfaces shared;
+  for (const std::int32_t sharers : {1, 2}) {
+    GangPlacer gangs =
+        *GangPlacer::make(hosts(2, 4), {.predictor = &shared, .interface_sharers = sharers});
+    const auto placement = gangs.place(four(100), std::vector<std::int32_t>{4, 4});
+    EXPECT_EQ(placement->hosts.size(), sharers == 1 ? 2U : 1U);
+    EXPECT_EQ(placement->slowdown, 1.0);
+  }
+}
+
 TEST_F(WaitTest, WaitsOnlyIfItFinishesSooner) {
   const std::vector<std::int32_t> room{2, 2, 0, 0};
   const Release soon{.at = at(50), .shares = {{NodeId(2), 4}}};
