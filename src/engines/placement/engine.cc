@@ -58,7 +58,7 @@ Result<void> Engine::State::load(const model::Snapshot& snapshot) {
     const bool bound = p.binding.has_value();
     entry = {p.spec, true, bound, bound, p.terminating, p.binding.value_or(model::Binding{})};
     if (bound) {
-      take(p.id);
+      take(entry);
     }
   }
   return {};
@@ -82,9 +82,13 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   }
   TRY_VOID(table.set(node));
   const std::vector<std::uint32_t> here =
-      i < pods_on.size() ? pods_on[i] : std::vector<std::uint32_t>();
-  if (!fresh) {
-    count_pairs(i, -1);
+      fresh && strays == 0 ? std::vector<std::uint32_t>() : pods_on(node.id);
+  if (fresh) {
+    strays -= static_cast<std::int32_t>(here.size());
+  } else {
+    for (const std::uint32_t id : here) {
+      pairs.count({pods[id].spec, i, pods[id].terminating}, -1);
+    }
   }
   nodes[i] = node;
   uses.set_node(i, node);
@@ -102,8 +106,8 @@ Result<void> Engine::State::upsert(const model::Node& node) {
       }
     }
     table.take(i, specs[pods[id].spec.index()].shape, pods[id].binding.gpus);
+    pairs.count({pods[id].spec, i, pods[id].terminating}, 1);
   }
-  count_pairs(i, 1);
   for (SpecEntry& spec : specs) {
     spec.admitted.resize(nodes.size(), 0);
     spec.admitted[i] = admits(spec, i) ? 1 : 0;
@@ -115,18 +119,23 @@ Result<void> Engine::State::upsert(const model::Node& node) {
   return {};
 }
 
-void Engine::State::count_pairs(std::size_t node, int by) {
-  if (node < pods_on.size()) {
-    for (const std::uint32_t id : pods_on[node]) {
-      pairs.count({pods[id].spec, node, pods[id].terminating}, by);
+std::vector<std::uint32_t> Engine::State::pods_on(NodeId node) const {
+  std::vector<std::uint32_t> here;
+  for (std::uint32_t p = 0; p < pods.size(); ++p) {
+    if (pods[p].bound && pods[p].binding.node == node) {
+      here.push_back(p);
     }
   }
+  return here;
 }
 
 // Pods that are still bound there hold on to it, should it come back.
 void Engine::State::remove(NodeId node) {
   const std::size_t i = node.index();
-  count_pairs(i, -1);
+  for (const std::uint32_t id : pods_on(node)) {
+    pairs.count({pods[id].spec, i, pods[id].terminating}, -1);
+    ++strays;
+  }
   table.erase(node);
   uses.erase_node(i);
   block_domains_stale |= pairs.erase_node(i);
@@ -144,11 +153,11 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
     specs.resize(id.index() + 1);
   }
   SpecEntry& entry = specs[id.index()];
-  std::vector<PodId> holders;  // where the world gives an id to another spec
+  std::vector<std::uint32_t> holders;  // where the world gives an id to another spec
   for (std::uint32_t p = 0; entry.present && p < pods.size(); ++p) {
     if (pods[p].bound && pods[p].spec == id) {
-      holders.push_back(PodId(p));
-      give(PodId(p));
+      holders.push_back(p);
+      give(pods[p]);
     }
   }
   entry.present = true;
@@ -167,8 +176,8 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
       !spec.affinity.empty() || !spec.anti_affinity.empty() || !spec.spread.empty();
   pairs.add_spec(id, spec, nodes, pairwise ? placed() : std::vector<PairConstraints::Placed>{});
   block_domains_stale |= pairs.keys().count() != keys_before;
-  for (const PodId holder : holders) {
-    take(holder);
+  for (const std::uint32_t holder : holders) {
+    take(pods[holder]);
   }
 }
 
@@ -203,28 +212,13 @@ void Engine::State::count(const PodEntry& entry, int by) {
     }
     pairs.count({entry.spec, node, entry.terminating}, by);
     touch(node);
+  } else {
+    strays += by;
   }
 }
 
-void Engine::State::take(PodId id) {
-  const PodEntry& entry = pods[id.index()];
-  const std::size_t node = entry.binding.node.index();
-  if (node >= pods_on.size()) {
-    pods_on.resize(node + 1);
-  }
-  pods_on[node].push_back(id.value());
-  count(entry, 1);
-}
-
-void Engine::State::give(PodId id) {
-  const PodEntry& entry = pods[id.index()];
-  std::vector<std::uint32_t>& here = pods_on[entry.binding.node.index()];
-  const auto at = std::ranges::find(here, id.value());
-  check(at != here.end(), "a pod that gives room back is on its node");
-  *at = here.back();
-  here.pop_back();
-  count(entry, -1);
-}
+void Engine::State::take(const PodEntry& entry) { count(entry, 1); }
+void Engine::State::give(const PodEntry& entry) { count(entry, -1); }
 
 void Engine::State::touch(std::size_t node) {
   log.push_back(static_cast<std::uint32_t>(node));
@@ -280,7 +274,7 @@ Result<void> Engine::apply(const model::Delta& delta) {
       if (d.pod.binding) {
         entry.bound = entry.confirmed = true;
         entry.binding = *d.pod.binding;
-        s.take(d.pod.id);
+        s.take(entry);
       }
       return {};
     }
@@ -294,11 +288,11 @@ Result<void> Engine::apply(const model::Delta& delta) {
         return {};
       }
       if (entry.bound) {
-        s.give(d.pod);
+        s.give(entry);
       }
       entry.bound = entry.confirmed = true;
       entry.binding = d.binding;
-      s.take(d.pod);
+      s.take(entry);
       return {};
     }
     Result<void> operator()(const model::PodRemoved& d) const {
@@ -307,7 +301,7 @@ Result<void> Engine::apply(const model::Delta& delta) {
         return failed(fmt::format("pod {}: removed, but unknown", d.pod.value()));
       }
       if (entry.bound) {
-        s.give(d.pod);
+        s.give(entry);
       }
       entry = PodEntry{};
       return {};
@@ -320,19 +314,19 @@ Result<void> Engine::apply(const model::Delta& delta) {
       const bool counts_otherwise =
           entry.bound && (entry.spec != d.pod.spec || entry.terminating != d.pod.terminating);
       if (counts_otherwise) {
-        s.give(d.pod.id);
+        s.give(entry);
       }
       entry.spec = d.pod.spec;
       entry.terminating = d.pod.terminating;
       if (counts_otherwise) {
-        s.take(d.pod.id);
+        s.take(entry);
       }
       return {};
     }
     Result<void> operator()(const model::BindFailed& d) const {
       PodEntry& entry = s.pod(d.pod);
       if (entry.bound && !entry.confirmed) {
-        s.give(d.pod);
+        s.give(entry);
         entry.bound = false;
         entry.binding = {};
       }
@@ -352,7 +346,7 @@ void Engine::assume(PodId pod_id, SpecId spec, const model::Binding& binding) {
   check(!entry.bound, "an assumed pod holds nothing yet");
   const bool present = entry.present;
   entry = {spec, true, true, false, entry.terminating, binding};
-  s.take(pod_id);
+  s.take(entry);
   if (!s.marks.empty()) {
     PodEntry before = entry;
     before.present = present;
@@ -364,7 +358,7 @@ void Engine::forget(PodId pod_id) {
   State& s = *state_;
   PodEntry& entry = s.pod(pod_id);
   check(entry.bound, "a forgotten pod was assumed");
-  s.give(pod_id);
+  s.give(entry);
   if (!s.marks.empty()) {
     s.undo.push_back({false, pod_id, entry});
   }
@@ -384,13 +378,13 @@ void Engine::roll_back(Mark mark) {
     Undo& last = s.undo.back();
     PodEntry& entry = s.pod(last.pod);
     if (last.assumed) {
-      s.give(last.pod);
+      s.give(entry);
       const bool present = last.entry.present;
       entry = present ? PodEntry{last.entry.spec, true, false, false, last.entry.terminating, {}}
                       : PodEntry{};
     } else {
       entry = std::move(last.entry);
-      s.take(last.pod);
+      s.take(entry);
     }
     s.undo.pop_back();
   }

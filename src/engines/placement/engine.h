@@ -53,7 +53,7 @@ class Engine {
   ~Engine();
 
   // Follows a change of the world. A PodBound that matches an assumed binding confirms it.
-  // O(what changed); a node with an unseen spec costs O(specs).
+  // O(what changed); a node that is new costs O(specs), one that changed O(specs + pods).
   Result<void> apply(const model::Delta& delta);
 
   // The best feasible place for one more pod of `spec`, or none. Changes nothing that can be seen.

@@ -54,8 +54,7 @@ struct Engine::State {
   std::vector<model::Node> nodes;                   // as last told; id none() where absent
   std::vector<SpecEntry> specs;
   std::vector<PodEntry> pods;
-  // By node: the pods that hold room there, also while the node itself is unknown.
-  std::vector<std::vector<std::uint32_t>> pods_on;
+  std::int32_t strays = 0;  // pods that hold room on nodes that are unknown, or gone
 
   NodeUses uses;
   PairConstraints pairs;
@@ -91,15 +90,15 @@ struct Engine::State {
   void remove(NodeId node);
   void add_spec(SpecId id, const model::PodSpec& spec);
   PodEntry& pod(PodId id);
-  // The pod comes to hold what its entry says, or holds it no more. O(spec + pods of the node).
-  void take(PodId id);
-  void give(PodId id);
+  // The pod comes to hold what its entry says, or holds it no more. O(spec).
+  void take(const PodEntry& entry);
+  void give(const PodEntry& entry);
   void count(const PodEntry& entry, int by);
-  void count_pairs(std::size_t node, int by);  // of all pods on the node
+  [[nodiscard]] std::vector<std::uint32_t> pods_on(NodeId node) const;  // O(pods)
   void touch(std::size_t node);
 
   [[nodiscard]] bool known(std::size_t node) const {
-    return node < nodes.size() && nodes[node].id.valid();
+    return node < table.size() && table.facts(node).present;
   }
   [[nodiscard]] bool admits(const SpecEntry& spec, std::size_t node) const;
   // Whether the node itself lets one more pod of `spec` in: all but what lies with other nodes.

@@ -272,7 +272,10 @@ void NodeTable::refresh_mig(std::size_t node) {
     }
   }
   std::vector<const MigHold*> unknown;
-  for (const MigHold& hold : held_[node].mig) {
+  if (held_[node].odd == nullptr) {
+    return;
+  }
+  for (const MigHold& hold : held_[node].odd->mig) {
     const auto gpu = std::ranges::find(gpus, hold.gpu, &MigGpu::index);
     if (gpu == gpus.end() || !hold_instance(*gpu, hold.profile, hold.start)) {
       unknown.push_back(&hold);
@@ -324,15 +327,22 @@ void NodeTable::move(std::size_t node, const Shape& shape, std::span<const model
     }
   };
   Held& held = held_[node];
+  const auto odd = [&]() -> Odd& {
+    if (held.odd == nullptr) {
+      held.odd = std::make_unique<Odd>();
+    }
+    return *held.odd;
+  };
   for (const model::GpuShare& share : shares) {
     if (shape.mig_count > 0) {
-      update(held.mig, MigHold{share.index, share.mig_start, shape.mig_profile});
+      update(odd().mig, MigHold{share.index, share.mig_start, shape.mig_profile});
     } else if (share.index >= 0 && share.index < row.gpus) {
-      std::int32_t& milli = held.milli[static_cast<std::size_t>(share.index)];
-      milli += sign * static_cast<std::int32_t>(share.milli.value());
-      check(milli >= 0, "a share that is given back was taken");
+      std::uint16_t& milli = held.milli[static_cast<std::size_t>(share.index)];
+      const std::int64_t now = milli + sign * share.milli.value();
+      check(now >= 0 && now <= UINT16_MAX, "a share that is given back was taken");
+      milli = static_cast<std::uint16_t>(now);
     } else {
-      update(held.unknown, static_cast<std::int32_t>(share.milli.value()));
+      update(odd().unknown, static_cast<std::int32_t>(share.milli.value()));
     }
   }
   if (shape.mig_count > 0) {
@@ -376,10 +386,12 @@ void NodeTable::refresh(std::size_t node) {
   for (std::size_t g = 0; g < row.gpus; ++g) {
     const bool blocked = ((row.blocked >> g) & 1U) != 0;
     row.gpu_free[g] =
-        static_cast<std::uint16_t>(blocked ? 0 : whole - std::min(whole, held.milli[g]));
+        static_cast<std::uint16_t>(blocked ? 0 : whole - std::min<int>(whole, held.milli[g]));
   }
-  for (auto milli = held.unknown.rbegin(); milli != held.unknown.rend(); ++milli) {
-    take_unknown(row, *milli);
+  if (held.odd != nullptr) {
+    for (auto milli = held.odd->unknown.rbegin(); milli != held.odd->unknown.rend(); ++milli) {
+      take_unknown(row, *milli);
+    }
   }
   row.gpu_free_total = 0;
   row.gpus_whole_free = 0;

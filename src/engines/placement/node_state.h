@@ -11,6 +11,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -165,10 +166,13 @@ class NodeTable {
     std::string profile;
     friend auto operator<=>(const MigHold&, const MigHold&) = default;
   };
-  struct Held {
-    std::array<std::int32_t, gpus_per_node_max> milli{};  // thousandths, by GPU
+  struct Odd {
     std::vector<std::int32_t> unknown;  // thousandths of shares of unknown GPUs, ascending
     std::vector<MigHold> mig;           // sorted
+  };
+  struct Held {
+    std::array<std::uint16_t, gpus_per_node_max> milli{};  // thousandths, by GPU
+    std::unique_ptr<Odd> odd;                              // nearly no node has any
   };
 
   std::vector<NodeRow> rows_;
