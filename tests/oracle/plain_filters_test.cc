@@ -45,26 +45,32 @@ class PlainFilters : public ::testing::TestWithParam<const char*> {
     ++(exists ? found_ : pending_);
   }
 
+  // `steps` random changes, and three specs compared after each.
+  void follow(placement::RandomHistory::Options options, int steps) {
+    placement::RandomHistory history(options);
+    auto engine =
+        placement::Engine::make(history.snapshot(), {.policy = GetParam(), .seed = options.seed});
+    ASSERT_TRUE(engine.has_value()) << engine.error().message;
+    for (int step = 0; step < steps; ++step) {
+      SCOPED_TRACE("seed " + std::to_string(options.seed) + " step " + std::to_string(step));
+      history.step(*engine);
+      const auto specs = history.snapshot().specs.size();
+      for (int i = 0; i < 3; ++i) {
+        const SpecId id(static_cast<std::uint32_t>(history.random().below(specs)));
+        compare(*engine, history.snapshot(), id);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+
   std::map<RefusalCode, int> seen_;
   int found_ = 0;
   int pending_ = 0;
 };
 
 TEST_P(PlainFilters, TheEngineAgreesOnEveryNodeAndReason) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    placement::RandomHistory history({.seed = seed, .nodes = 14, .mig = false});
-    auto engine = placement::Engine::make(history.snapshot(), {.policy = GetParam(), .seed = seed});
-    ASSERT_TRUE(engine.has_value()) << engine.error().message;
-    for (int step = 0; step < 200; ++step) {
-      SCOPED_TRACE("seed " + std::to_string(seed) + " step " + std::to_string(step));
-      history.step(*engine);
-      const auto specs = history.snapshot().specs.size();
-      for (int i = 0; i < 3 && !HasFatalFailure(); ++i) {
-        const SpecId id(static_cast<std::uint32_t>(history.random().below(specs)));
-        compare(*engine, history.snapshot(), id);
-      }
-      if (HasFatalFailure()) return;
-    }
+  for (std::uint64_t seed = 1; seed <= 12 && !HasFatalFailure(); ++seed) {
+    follow({.seed = seed, .nodes = 14, .mig = false}, 200);
   }
   EXPECT_GT(found_, 1000);
   EXPECT_GT(pending_, 200);
@@ -77,6 +83,16 @@ TEST_P(PlainFilters, TheEngineAgreesOnEveryNodeAndReason) {
         RefusalCode::volume_limit, RefusalCode::claim_in_use}) {
     EXPECT_GT(seen_[code], 20) << "refusal " << static_cast<int>(code) << " never bit";
   }
+}
+
+TEST_P(PlainFilters, TheEngineAgreesWhereOnlyOtherPodsKeepAPodOff) {
+  for (std::uint64_t seed = 1; seed <= 12 && !HasFatalFailure(); ++seed) {
+    follow({.seed = seed, .nodes = 14, .mig = false, .pairs_only = true}, 300);
+  }
+  EXPECT_GT(found_, 1000);
+  EXPECT_GT(seen_[RefusalCode::topology_spread], 10000);
+  EXPECT_GT(seen_[RefusalCode::pod_affinity], 1000);
+  EXPECT_GT(seen_[RefusalCode::pod_anti_affinity], 1000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, PlainFilters,

@@ -25,6 +25,7 @@ class RandomHistory {
     std::uint32_t nodes = 12;
     bool pairwise = true;  // specs that look at other pods
     bool mig = true;
+    bool pairs_only = false;  // nothing but other pods, selectors and taints keeps a pod off
   };
 
   explicit RandomHistory(Options options) : random_(options.seed), options_(options) {
@@ -80,7 +81,8 @@ class RandomHistory {
     node.topology.rack = "rack-" + std::to_string(random_.below(4));
     node.allocatable.cpu = Millicores(static_cast<std::int64_t>(8 + random_.below(90)) * 1000);
     node.allocatable.memory = gibibyte * 256;
-    node.allocatable.pods = static_cast<std::int64_t>(3 + random_.below(10));
+    node.allocatable.pods =
+        static_cast<std::int64_t>((options_.pairs_only ? 30 : 3) + random_.below(10));
     node.allocatable.ephemeral_storage = gibibyte * static_cast<std::int64_t>(random_.below(4));
     const bool whole_only = one_in(4);
     for (std::uint64_t g = random_.below(9); g > 0; --g) {
@@ -156,6 +158,16 @@ class RandomHistory {
   model::PodSpec random_spec() {
     model::PodSpec spec;
     spec.name_space = any_text({"default", "default", "other"});
+    spec.labels = {{"app", any_text({"web", "train"})}, {"tier", any_text({"front", "back"})}};
+    if (one_in(4)) spec.node_selector = {{"pool", "a"}};
+    if (one_in(4)) spec.node_affinity = {random_term(), random_term()};
+    if (one_in(3)) random_tolerations(spec);
+    if (options_.pairwise) random_pairs(spec);
+    if (!options_.pairs_only) random_wants(spec);
+    return spec;
+  }
+
+  void random_wants(model::PodSpec& spec) {
     spec.requests.cpu = Millicores(one_in(5) ? 0 : 4000);
     spec.requests.memory = gibibyte * (one_in(5) ? 0 : 8);
     spec.requests.ephemeral_storage = gibibyte * (one_in(6) ? 1 : 0);
@@ -170,10 +182,6 @@ class RandomHistory {
     } else if (one_in(6)) {
       spec.gpu.models = {any_text({"T4", "V100"})};
     }
-    spec.labels = {{"app", any_text({"web", "train"})}, {"tier", any_text({"front", "back"})}};
-    if (one_in(4)) spec.node_selector = {{"pool", "a"}};
-    if (one_in(4)) spec.node_affinity = {random_term(), random_term()};
-    if (one_in(3)) random_tolerations(spec);
     if (one_in(4)) {
       spec.host_ports = {{any_text({"0.0.0.0", "10.0.0.1", "10.0.0.2"}), any_text({"TCP", "UDP"}),
                           static_cast<std::int32_t>(80 + random_.below(2))}};
@@ -187,8 +195,6 @@ class RandomHistory {
       spec.volumes.erase(std::ranges::unique(spec.volumes).begin(), spec.volumes.end());
     }
     if (one_in(12)) spec.exclusive_claims = {"default/data"};
-    if (options_.pairwise) random_pairs(spec);
-    return spec;
   }
 
   void random_tolerations(model::PodSpec& spec) {
@@ -245,7 +251,8 @@ class RandomHistory {
       spec.anti_affinity.push_back(random_pair_term());
       if (one_in(3)) spec.anti_affinity.back().weight = 10;
     }
-    for (std::uint64_t n = one_in(3) ? 1 + random_.below(2) : 0; n > 0; --n) {
+    for (std::uint64_t n = one_in(options_.pairs_only ? 1 : 3) ? 1 + random_.below(2) : 0; n > 0;
+         --n) {
       spec.spread.push_back({.max_skew = static_cast<std::int32_t>(1 + random_.below(3)),
                              .topology_key = any_key(),
                              .hard = !one_in(4),
