@@ -62,6 +62,19 @@ class CandidateIndex {
     return best_position;
   }
 
+  // Calls `visit(position, key)` for each position that is feasible.
+  template <typename Visit>
+  void each_feasible(Visit&& visit) const {
+    for (std::size_t b = 0; b < maxima_.size(); ++b) {
+      const std::size_t end = std::min(keys_.size(), (b + 1) * block);
+      for (std::size_t p = b * block; maxima_[b] != infeasible && p < end; ++p) {
+        if (keys_[p] != infeasible) {
+          visit(p, keys_[p]);
+        }
+      }
+    }
+  }
+
   [[nodiscard]] std::int64_t key_at(std::size_t position) const { return keys_[position]; }
   [[nodiscard]] std::size_t bytes() const {
     return (keys_.capacity() + maxima_.capacity()) * sizeof(std::int64_t);

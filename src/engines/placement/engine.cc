@@ -109,8 +109,7 @@ Result<void> Engine::State::upsert(const model::Node& node) {
     pairs.count({pods[id].spec, i, pods[id].terminating}, 1);
   }
   for (SpecEntry& spec : specs) {
-    spec.admitted.resize(nodes.size(), 0);
-    spec.admitted[i] = admits(spec, i) ? 1 : 0;
+    judge(spec, i);
     if (spec.index) {
       spec.index->resize(node_at.size());
     }
@@ -143,7 +142,7 @@ void Engine::State::remove(NodeId node) {
   nodes[i] = model::Node{};
   --present_count;
   for (SpecEntry& spec : specs) {
-    spec.admitted[i] = 0;
+    judge(spec, i);
   }
   touch(i);
 }
@@ -167,8 +166,11 @@ void Engine::State::add_spec(SpecId id, const model::PodSpec& spec) {
   entry.uses_any = entry.uses.any();
   entry.tolerates_cordon = model::tolerates_cordon(spec);
   entry.admitted.assign(nodes.size(), 0);
+  entry.preferred.clear();
+  entry.disliked.clear();
+  entry.disliked_nodes = 0;
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    entry.admitted[n] = admits(entry, n) ? 1 : 0;
+    judge(entry, n);
   }
   entry.index.reset();
   const std::int32_t keys_before = pairs.keys().count();

@@ -25,17 +25,29 @@ struct TypicalPod {
   std::int64_t count = 1;
 };
 
+// What a pod merely prefers is weighed against where a policy would put it: each part is a score
+// of 0 to 100 among the nodes that could take the pod, and the best weighted sum wins. The numbers
+// are those of kube-scheduler's default profile; `policy` has that of NodeResourcesFit.
+struct Weights {
+  std::int64_t policy = 1;
+  std::int64_t taints = 3;  // PreferNoSchedule
+  std::int64_t node_affinity = 2;
+  std::int64_t spread = 2;  // ScheduleAnyway
+  std::int64_t pod_affinity = 2;
+};
+
 struct Config {
   std::string policy = "plimsoll";          // a name in policies()
   std::uint64_t seed = 1;                   // of the tie permutation and of random policies
   std::vector<TypicalPod> typical;          // for policy "fgd"
   std::shared_ptr<const ValueTable> table;  // for "plimsoll"; none: the shipped one. Shared by runs
+  Weights weights;
   std::size_t index_bytes_max = std::size_t{1} << 30;  // memory for per-spec candidate indexes
 };
 
 struct Choice {
   model::Binding binding;
-  std::int64_t score = 0;
+  std::int64_t score = 0;  // the policy's; of a pod with preferences, the weighted sum
   std::vector<model::Alternative> rejected;  // filled by whoever explains: runners_up()
 };
 
@@ -57,7 +69,8 @@ class Engine {
   Result<void> apply(const model::Delta& delta);
 
   // The best feasible place for one more pod of `spec`, or none. Changes nothing that can be seen.
-  // O(nodes changed since this spec last asked + log), and O(nodes) the first time.
+  // O(nodes changed since this spec last asked + log), and O(nodes) the first time and where the
+  // spec prefers some nodes to others.
   std::optional<Choice> find(SpecId spec);
 
   // As find, among nodes for which `allowed[node.index()]` holds. O(nodes).

@@ -13,30 +13,39 @@ std::vector<model::Alternative> Engine::runners_up(SpecId spec_id, NodeId chosen
                                                    std::size_t most) {
   State& s = *state_;
   std::vector<model::Alternative> result;
-  if (!s.local || s.barred(s.specs[spec_id.index()])) {
+  if (!s.local || most == 0 || s.barred(s.specs[spec_id.index()])) {
     return result;
   }
-  const CandidateIndex& index = s.caught_up(s.specs[spec_id.index()]);
-  const PairConstraints::Check check = s.pairs.check(spec_id, false);
-  std::vector<std::pair<std::int64_t, std::uint32_t>> best;  // key and node, best first
-  for (std::size_t p = 0; p < s.node_at.size(); ++p) {
-    const std::int64_t key = index.key_at(p);
-    const std::uint32_t node = s.node_at[p];
-    const bool beaten = best.size() == most && (most == 0 || key <= best.back().first);
-    if (key == CandidateIndex::infeasible || beaten || NodeId(node) == chosen ||
-        !check.allows(node)) {
-      continue;
+  std::vector<State::Ranked> best;  // best first
+  const auto offer = [&](const State::Ranked& candidate) {
+    if (NodeId(candidate.node) == chosen || (best.size() == most && candidate <= best.back())) {
+      return;
     }
-    best.insert(std::ranges::upper_bound(best, std::pair(key, node), std::greater{}), {key, node});
+    best.insert(std::ranges::upper_bound(best, candidate, std::greater{}), candidate);
     if (best.size() > most) {
       best.pop_back();
     }
+  };
+  if (s.prefers(spec_id)) {
+    for (const State::Ranked& candidate : s.ranked(spec_id, nullptr)) {
+      offer(candidate);
+    }
+  } else {
+    const PairConstraints::Check check = s.pairs.check(spec_id);
+    s.caught_up(s.specs[spec_id.index()])
+        .each_feasible([&](std::size_t position, std::int64_t key) {
+          const std::uint32_t node = s.node_at[position];
+          const State::Ranked candidate{CandidateIndex::score_of(key), key, node};
+          if ((best.size() < most || candidate > best.back()) && check.allows(node)) {
+            offer(candidate);
+          }
+        });
   }
-  for (const auto& [key, node] : best) {
-    result.push_back({.node = NodeId(node),
+  for (const State::Ranked& candidate : best) {
+    result.push_back({.node = NodeId(candidate.node),
                       .reason = {.code = model::ReasonCode::best_score,
                                  .policy = s.config.policy,
-                                 .score = CandidateIndex::score_of(key)}});
+                                 .score = candidate.total}});
   }
   return result;
 }
@@ -66,7 +75,7 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
   const State& s = *state_;
   const SpecEntry& spec = s.specs[spec_id.index()];
   const Shape& shape = spec.shape;
-  const PairConstraints::Check check = s.pairs.check(spec_id, false);
+  const PairConstraints::Check check = s.pairs.check(spec_id);
   const bool barred = s.barred(spec);
   std::vector<model::Refusal> refusals;
   const auto count = [&](RefusalCode code, const std::string& detail) {

@@ -96,7 +96,7 @@ std::optional<Choice> Engine::State::choose(const SpecEntry& spec, std::size_t n
 
 std::optional<std::size_t> Engine::State::scan_random(SpecId id, const std::vector<bool>* allowed) {
   const SpecEntry& spec = specs[id.index()];
-  const PairConstraints::Check check = pairs.check(id, false);
+  const PairConstraints::Check check = pairs.check(id);
   std::uint64_t seen = 0;
   std::optional<std::size_t> picked;
   for (std::size_t node = 0; node < nodes.size(); ++node) {
@@ -158,11 +158,7 @@ void Engine::State::refresh_block_domains() {
   }
 }
 
-// Preferences come before the score: first as if they were required, then without them.
 std::uint32_t Engine::State::best_position(SpecId id, const std::vector<bool>* allowed) {
-  if (barred(specs[id.index()])) {
-    return no_position;
-  }
   const CandidateIndex& index = caught_up(specs[id.index()]);
   const auto permitted = [&](std::size_t p) {
     return allowed == nullptr || (*allowed)[node_at[p]];
@@ -172,51 +168,49 @@ std::uint32_t Engine::State::best_position(SpecId id, const std::vector<bool>* a
                               : index.best_where(permitted, [](std::size_t) { return false; });
   }
   refresh_block_domains();
-  for (const bool preferences : {true, false}) {
-    if (preferences && !pairs.has_preferences(id)) {
-      continue;
-    }
-    const PairConstraints::Check check = pairs.check(id, preferences);
-    const std::uint32_t position =
-        index.best_where([&](std::size_t p) { return permitted(p) && check.allows(node_at[p]); },
-                         [&](std::size_t block) {
-                           return check.refuses_all([&](std::int32_t key) {
-                             return block_domains[static_cast<std::size_t>(key)][block];
-                           });
-                         });
-    if (position != no_position) {
-      return position;
-    }
-  }
-  return no_position;
+  const PairConstraints::Check check = pairs.check(id);
+  return index.best_where([&](std::size_t p) { return permitted(p) && check.allows(node_at[p]); },
+                          [&](std::size_t block) {
+                            return check.refuses_all([&](std::int32_t key) {
+                              return block_domains[static_cast<std::size_t>(key)][block];
+                            });
+                          });
 }
 
-std::optional<Choice> Engine::find(SpecId spec) {
-  if (!state_->local) {
-    return state_->scan(spec, nullptr);
+std::optional<Choice> Engine::State::find(SpecId id, const std::vector<bool>* allowed) {
+  if (!local) {
+    return scan(id, allowed);
   }
-  const std::uint32_t position = state_->best_position(spec, nullptr);
+  if (barred(specs[id.index()])) {
+    return std::nullopt;
+  }
+  if (prefers(id)) {
+    const std::vector<Ranked> candidates = ranked(id, allowed);
+    if (candidates.empty()) {
+      return std::nullopt;
+    }
+    const Ranked& best = *std::ranges::max_element(candidates);
+    std::optional<Choice> choice = choose(specs[id.index()], best.node);
+    choice->score = best.total;
+    return choice;
+  }
+  const std::uint32_t position = best_position(id, allowed);
   if (position == no_position) {
     return std::nullopt;
   }
-  return state_->choose(state_->specs[spec.index()], state_->node_at[position]);
+  return choose(specs[id.index()], node_at[position]);
 }
+
+std::optional<Choice> Engine::find(SpecId spec) { return state_->find(spec, nullptr); }
 
 std::optional<Choice> Engine::find_within(SpecId spec, const std::vector<bool>& allowed) {
-  if (!state_->local) {
-    return state_->scan(spec, &allowed);
-  }
-  const std::uint32_t position = state_->best_position(spec, &allowed);
-  if (position == no_position) {
-    return std::nullopt;
-  }
-  return state_->choose(state_->specs[spec.index()], state_->node_at[position]);
+  return state_->find(spec, &allowed);
 }
 
 std::optional<Choice> Engine::find_on(SpecId spec_id, NodeId node) {
   SpecEntry& spec = state_->specs[spec_id.index()];
   if (state_->barred(spec) || !state_->fits(spec, node.index()) ||
-      !state_->pairs.check(spec_id, false).allows(node.index())) {
+      !state_->pairs.check(spec_id).allows(node.index())) {
     return std::nullopt;
   }
   return state_->choose(spec, node.index());

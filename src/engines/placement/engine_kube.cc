@@ -18,10 +18,6 @@ namespace {
 constexpr std::int64_t score_max = 100;
 constexpr std::int64_t weight_resources = 1;
 constexpr std::int64_t weight_balance = 1;
-constexpr std::int64_t weight_taints = 3;
-constexpr std::int64_t weight_node_affinity = 2;
-constexpr std::int64_t weight_spread = 2;
-constexpr std::int64_t weight_pod_affinity = 2;
 // What a pod without a request is taken to ask (util/pod_resources.go).
 constexpr std::int64_t cpu_unasked = 100;
 constexpr std::int64_t memory_unasked = 200LL << 20;
@@ -42,37 +38,6 @@ std::int64_t least_allocated(std::int64_t used, std::int64_t capacity) {
 
 std::int64_t most_allocated(std::int64_t used, std::int64_t capacity) {
   return capacity == 0 ? 0 : std::min(used, capacity) * score_max / capacity;
-}
-
-// Raw scores to 0..100 by the greatest; `reverse`: the least is best.
-void normalize(std::vector<std::int64_t>& scores, bool reverse) {
-  const std::int64_t most = scores.empty() ? 0 : *std::ranges::max_element(scores);
-  for (std::int64_t& score : scores) {
-    if (most == 0) {
-      score = reverse ? score_max : 0;
-    } else {
-      score = score * score_max / most;
-      score = reverse ? score_max - score : score;
-    }
-  }
-}
-
-std::int64_t disliked_taints(const model::PodSpec& spec, const model::Node& node) {
-  return std::ranges::count_if(node.taints, [&](const model::Taint& taint) {
-    return taint.effect == model::TaintEffect::prefer_no_schedule &&
-           std::ranges::none_of(spec.tolerations,
-                                [&](const auto& t) { return model::tolerates(t, taint); });
-  });
-}
-
-std::int64_t preferred_terms(const model::PodSpec& spec, const model::Node& node) {
-  std::int64_t sum = 0;
-  for (const model::WeightedNodeTerm& term : spec.node_affinity_preferred) {
-    if (model::holds(term.term, node)) {
-      sum += term.weight;
-    }
-  }
-  return sum;
 }
 
 }  // namespace
@@ -102,7 +67,7 @@ std::optional<std::size_t> Engine::State::scan_kube(SpecId id, const std::vector
     order_for_kube();
   }
   const SpecEntry& spec = specs[id.index()];
-  const PairConstraints::Check check = pairs.check(id, false);
+  const PairConstraints::Check check = pairs.check(id);
   const std::size_t wanted = sample_size(kube_order.size());
   std::vector<std::size_t> feasible;
   std::size_t looked_at = 0;
@@ -116,18 +81,12 @@ std::optional<std::size_t> Engine::State::scan_kube(SpecId id, const std::vector
   if (feasible.empty()) {
     return std::nullopt;
   }
-  const auto raw = [&](auto&& score) {
-    std::vector<std::int64_t> scores;
-    scores.reserve(feasible.size());
-    for (const std::size_t node : feasible) {
-      scores.push_back(score(node));
-    }
-    return scores;
-  };
   const bool most = config.policy == "most_allocated";
   const std::int64_t cpu = spec.shape.cpu == 0 ? cpu_unasked : spec.shape.cpu;
   const std::int64_t memory = spec.shape.memory == 0 ? memory_unasked : spec.shape.memory;
-  std::vector<std::int64_t> total = raw([&](std::size_t node) {
+  std::vector<std::int64_t> total = liking(id, feasible);
+  for (std::size_t i = 0; i < feasible.size(); ++i) {
+    const std::size_t node = feasible[i];
     const NodeFacts& facts = table.facts(node);
     const NodeRow& row = table.row(node);
     const std::int64_t cpu_used = facts.cpu - row.cpu_free + cpu;
@@ -144,36 +103,8 @@ std::optional<std::size_t> Engine::State::scan_kube(SpecId id, const std::vector
         std::abs(fraction(facts.cpu - row.cpu_free + spec.shape.cpu, facts.cpu) -
                  fraction(facts.memory - row.memory_free + spec.shape.memory, facts.memory)) /
         2;
-    return weight_resources * fit +
-           weight_balance * static_cast<std::int64_t>((1 - deviation) * score_max);
-  });
-  const auto add = [&](std::vector<std::int64_t> scores, std::int64_t weight, bool reverse) {
-    normalize(scores, reverse);
-    for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += weight * scores[i];
-    }
-  };
-  add(raw([&](std::size_t n) { return disliked_taints(spec.spec, nodes[n]); }), weight_taints,
-      true);
-  if (!spec.spec.node_affinity_preferred.empty()) {
-    add(raw([&](std::size_t n) { return preferred_terms(spec.spec, nodes[n]); }),
-        weight_node_affinity, false);
-  }
-  if (pairs.has_preferences(id)) {
-    std::vector<std::int64_t> spread = raw([&](std::size_t n) { return pairs.soft_spread(id, n); });
-    const auto [low, high] = std::ranges::minmax(spread);
-    for (std::int64_t& score : spread) {
-      score = high == 0 ? score_max : score_max * (high + low - score) / high;
-    }
-    std::vector<std::int64_t> affinity =
-        raw([&](std::size_t n) { return pairs.preferred_affinity(id, n); });
-    const auto [least, greatest] = std::ranges::minmax(affinity);
-    for (std::size_t i = 0; i < total.size(); ++i) {
-      const std::int64_t range = greatest - least;
-      total[i] +=
-          weight_spread * spread[i] +
-          weight_pod_affinity * (range == 0 ? 0 : score_max * (affinity[i] - least) / range);
-    }
+    total[i] += weight_resources * fit +
+                weight_balance * static_cast<std::int64_t>((1 - deviation) * score_max);
   }
   // selectHost: one of the best, each as likely.
   std::size_t best = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/random.h"
@@ -36,6 +37,11 @@ struct SpecEntry {
   // Whether selectors, volumes, taints, the GPU model and its memory let the spec onto a node, by
   // node.
   std::vector<std::uint8_t> admitted;
+  // By node, and empty where no node has any: weights of the preferred node terms that hold there,
+  // and PreferNoSchedule taints that the spec does not tolerate.
+  std::vector<std::int32_t> preferred;
+  std::vector<std::uint8_t> disliked;
+  std::int32_t disliked_nodes = 0;
   std::unique_ptr<CandidateIndex> index;
 };
 
@@ -101,6 +107,8 @@ struct Engine::State {
     return node < table.size() && table.facts(node).present;
   }
   [[nodiscard]] bool admits(const SpecEntry& spec, std::size_t node) const;
+  // Fills in what the spec keeps by node.
+  void judge(SpecEntry& spec, std::size_t node);
   // Whether the node itself lets one more pod of `spec` in: all but what lies with other nodes.
   [[nodiscard]] bool fits(const SpecEntry& spec, std::size_t node) const {
     return spec.admitted[node] != 0 && table.fits(node, spec.shape) &&
@@ -112,7 +120,20 @@ struct Engine::State {
   }
   [[nodiscard]] std::vector<PairConstraints::Placed> placed() const;
   void refresh_block_domains();
+  std::optional<Choice> find(SpecId id, const std::vector<bool>* allowed);
   std::uint32_t best_position(SpecId id, const std::vector<bool>* allowed);
+  // Of a spec that prefers some nodes to others (engine_prefer.cc).
+  struct Ranked {
+    std::int64_t total = 0;
+    std::int64_t key = 0;  // of the candidate index: the policy's score, and who wins ties
+    std::uint32_t node = 0;
+    friend auto operator<=>(const Ranked&, const Ranked&) = default;
+  };
+  [[nodiscard]] bool prefers(SpecId id) const;
+  std::vector<Ranked> ranked(SpecId id, const std::vector<bool>* allowed);
+  // The weighted sum of all preferences, for each of the nodes. O(nodes x terms).
+  [[nodiscard]] std::vector<std::int64_t> liking(SpecId id,
+                                                 std::span<const std::size_t> among) const;
   CandidateIndex& caught_up(SpecEntry& spec);
   void rescore(SpecEntry& spec, std::size_t node);
   void rebuild(SpecEntry& spec);

@@ -32,12 +32,7 @@ bool PairConstraints::constrains(SpecId id) const {
   }
   const Spec& spec = specs_[id.index()];
   return !spec.beside.empty() || !spec.apart.empty() || !spec.blocked_by.empty() ||
-         !spec.spread.empty() || has_preferences(id);
-}
-
-bool PairConstraints::has_preferences(SpecId id) const {
-  return id.index() < specs_.size() &&
-         (!specs_[id.index()].soft_spread.empty() || !specs_[id.index()].preferred.empty());
+         !spec.spread.empty();
 }
 
 // The group for one more use by spec `id`; a new one counts what is there.
@@ -231,7 +226,7 @@ PairConstraints::Check::Rule PairConstraints::spread_rule(const Term& term) cons
           .refused = {RefusalCode::topology_spread, ""}};
 }
 
-PairConstraints::Check PairConstraints::check(SpecId id, bool preferences) const {
+PairConstraints::Check PairConstraints::check(SpecId id) const {
   Check result;
   result.keys_ = &keys();
   if (id.index() >= specs_.size()) {
@@ -264,41 +259,54 @@ PairConstraints::Check PairConstraints::check(SpecId id, bool preferences) const
   for (const std::int32_t g : spec.blocked_by) {
     add(g, false, {RefusalCode::pod_anti_affinity, "existing pods"});
   }
-  if (preferences) {
-    for (const Term& term : spec.soft_spread) {
-      result.rules_.push_back(spread_rule(term));
-    }
-    for (const Term& term : spec.preferred) {
-      const bool beside = term.weight > 0;
-      if (beside && groups_[term.group].total == 0) continue;  // nobody to be beside yet
-      add(term.group, beside, {});
-    }
-  }
   return result;
 }
 
-std::int64_t PairConstraints::preferred_affinity(SpecId id, std::size_t node) const {
-  std::int64_t sum = 0;
-  if (id.index() < specs_.size()) {
-    for (const Term& term : specs_[id.index()].preferred) {
-      const PairGroups::Group& group = groups_[term.group];
-      const std::int32_t d = keys().domain(group.is.key, node);
-      sum += d < 0 ? 0 : std::int64_t{term.weight} * group.count(d);
+std::vector<std::int64_t> PairConstraints::preferred(SpecId id,
+                                                     std::span<const std::size_t> among) const {
+  std::vector<std::int64_t> sums(among.size(), 0);
+  for (const Term& term : specs_[id.index()].preferred) {
+    const PairGroups::Group& group = groups_[term.group];
+    for (std::size_t i = 0; i < among.size(); ++i) {
+      const std::int32_t d = keys().domain(group.is.key, among[i]);
+      sums[i] += d < 0 ? 0 : std::int64_t{term.weight} * group.count(d);
     }
   }
-  return sum;
+  return sums;
 }
 
-std::int64_t PairConstraints::soft_spread(SpecId id, std::size_t node) const {
-  double sum = 0;
-  if (id.index() < specs_.size()) {
-    for (const Term& term : specs_[id.index()].soft_spread) {
-      const PairGroups::Group& group = groups_[term.group];
-      const std::int32_t d = keys().domain(group.is.key, node);
-      sum += d < 0 ? 0 : group.count(d) * std::log(group.domains + 2.0) + (term.max_skew - 1);
+std::vector<std::int64_t> PairConstraints::soft_spread(SpecId id,
+                                                       std::span<const std::size_t> among) const {
+  const std::vector<Term>& terms = specs_[id.index()].soft_spread;
+  std::vector<double> sums(among.size(), 0);
+  std::vector<bool> keyless(among.size(), false);
+  for (const Term& term : terms) {
+    const std::int32_t key = groups_[term.group].is.key;
+    for (std::size_t i = 0; i < among.size(); ++i) {
+      keyless[i] = keyless[i] || keys().domain(key, among[i]) < 0;
     }
   }
-  return std::llround(sum);
+  for (const Term& term : terms) {
+    const PairGroups::Group& group = groups_[term.group];
+    std::vector<bool> seen(static_cast<std::size_t>(keys().domains(group.is.key)), false);
+    std::int32_t domains = 0;
+    for (std::size_t i = 0; i < among.size(); ++i) {
+      if (keyless[i]) continue;
+      const auto d = static_cast<std::size_t>(keys().domain(group.is.key, among[i]));
+      domains += seen[d] ? 0 : 1;
+      seen[d] = true;
+    }
+    const double weight = std::log(domains + 2.0);
+    for (std::size_t i = 0; i < among.size(); ++i) {
+      if (keyless[i]) continue;
+      sums[i] += group.count(keys().domain(group.is.key, among[i])) * weight + (term.max_skew - 1);
+    }
+  }
+  std::vector<std::int64_t> rounded(among.size());
+  for (std::size_t i = 0; i < among.size(); ++i) {
+    rounded[i] = keyless[i] ? no_spread : std::llround(sums[i]);
+  }
+  return rounded;
 }
 
 }  // namespace plimsoll::placement

@@ -33,7 +33,6 @@ class PairConstraints {
                 std::span<const Placed> placed);
   // Whether placing `spec` depends on where other pods are.
   [[nodiscard]] bool constrains(SpecId spec) const;
-  [[nodiscard]] bool has_preferences(SpecId spec) const;
 
   // The node as it is now; pods on it are uncounted before and counted again after. True: it moved
   // to another domain of some key. O(groups).
@@ -97,16 +96,25 @@ class PairConstraints {
     std::vector<Rule> rules_;
     const TopologyKeys* keys_ = nullptr;
   };
-  // With `preferences`, what is only preferred is asked as if it were required. O(rules).
-  [[nodiscard]] Check check(SpecId spec, bool preferences) const;
+  [[nodiscard]] Check check(SpecId spec) const;  // O(rules)
 
   static constexpr std::int32_t unknown_domain = -2;
   [[nodiscard]] const TopologyKeys& keys() const { return groups_.keys(); }
 
-  // What kube-scheduler's scores need: the weighted count of preferred terms in the node's domains,
-  // and for soft spread constraints the sum of pods there x ln(domains + 2) + max_skew - 1.
-  [[nodiscard]] std::int64_t preferred_affinity(SpecId spec, std::size_t node) const;
-  [[nodiscard]] std::int64_t soft_spread(SpecId spec, std::size_t node) const;
+  // kube-scheduler's raw scores of each of `among`. Preferred terms: pods that match there, by
+  // weight. Soft spread: pods that match there x ln(domains + 2) + max_skew - 1 of each constraint,
+  // less is better; no_spread where a node has not all of their keys. O(among x terms).
+  static constexpr std::int64_t no_spread = -1;
+  [[nodiscard]] std::vector<std::int64_t> preferred(SpecId spec,
+                                                    std::span<const std::size_t> among) const;
+  [[nodiscard]] std::vector<std::int64_t> soft_spread(SpecId spec,
+                                                      std::span<const std::size_t> among) const;
+  [[nodiscard]] bool spreads_softly(SpecId spec) const {
+    return spec.index() < specs_.size() && !specs_[spec.index()].soft_spread.empty();
+  }
+  [[nodiscard]] bool prefers_pods(SpecId spec) const {
+    return spec.index() < specs_.size() && !specs_[spec.index()].preferred.empty();
+  }
 
   [[nodiscard]] std::string digest_text() const { return groups_.digest_text(); }
 
