@@ -34,6 +34,11 @@ void Scheduler::State::load(const model::Snapshot& snapshot) {
       upsert_gang(gang);
     }
   }
+  for (const model::DisruptionBudget& budget : snapshot.budgets) {
+    if (budget.id.valid()) {
+      budgets.upsert(budget);
+    }
+  }
   for (const model::Pod& pod : snapshot.pods) {
     if (pod.id.valid()) {
       add_pod(pod);
@@ -62,6 +67,11 @@ void Scheduler::State::follow(const model::Delta& delta) {
     change_pod(changed->pod);
   } else if (const auto* failed_bind = std::get_if<model::BindFailed>(&delta)) {
     bind_failed(failed_bind->pod);
+  } else if (const auto* budget = std::get_if<model::BudgetUpserted>(&delta)) {
+    room_made = budgets.upsert(budget->budget) && config.preemption ? true : room_made;
+  } else if (const auto* unbudgeted = std::get_if<model::BudgetRemoved>(&delta)) {
+    budgets.remove(unbudgeted->budget);
+    room_made = room_made || config.preemption;
   }
 }
 
@@ -88,6 +98,7 @@ void Scheduler::State::remove_node(NodeId node) {
 void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
   if (id.index() < specs.size()) {
     queue.forget(id);
+    budgets.forget(id);
   }
   const bool mig = !spec.gpu.mig_profile.empty();
   slot(specs, id) = {.priority = spec.priority,
@@ -98,7 +109,8 @@ void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
                      .gpu = spec.gpu,
                      .helped_by_binds = !spec.affinity.empty() || !spec.spread.empty(),
                      .looks_at_pods = !spec.affinity.empty() || !spec.anti_affinity.empty() ||
-                                      !spec.spread.empty()};
+                                      !spec.spread.empty(),
+                     .preempts = spec.preempts};
 }
 
 void Scheduler::State::forget_domains() {
@@ -135,11 +147,16 @@ void Scheduler::State::add_pod(const model::Pod& pod) {
                         .terminating = pod.terminating,
                         .spec = pod.spec,
                         .gang = pod.gang,
-                        .created = pod.created};
+                        .created = pod.created,
+                        .started = pod.started,
+                        .do_not_disrupt = pod.do_not_disrupt};
   enlist(pod.id);
   if (pod.binding) {
     pods_bound = true;
     hold(pod.id, *pod.binding, true);
+    if (pod.terminating) {
+      leaving.emplace(pod.id, now);
+    }
   } else if (!pod.terminating) {
     join(pod.id);
   }
@@ -153,8 +170,14 @@ void Scheduler::State::touch(GangId id) {
   }
 }
 
-// Counts the pod into its gang (by = 1) or out of it.
+// Counts the pod in (by = 1), in its gang too, or out.
 void Scheduler::State::tally(const PodTrack& pod, std::int32_t by) {
+  if (config.preemption && pod.bound && pod.stays()) {
+    const std::int32_t priority = specs[pod.spec.index()].priority;
+    if ((bound_by_priority[priority] += by) == 0) {
+      bound_by_priority.erase(priority);
+    }
+  }
   if (!pod.gang.valid()) {
     return;
   }
@@ -187,6 +210,9 @@ void Scheduler::State::hold(PodId id, const model::Binding& binding, bool confir
   pod.bound = true;
   pod.confirmed = confirmed;
   pod.node = binding.node;
+  if (config.preemption) {
+    pod.binding = binding;
+  }
   pod.told = 0;
   pod.gpu_milli = 0;
   for (const model::GpuShare& share : binding.gpus) {
@@ -206,6 +232,7 @@ void Scheduler::State::unhold(PodId id) {
   pod.gpu_milli = 0;
   pod.bound = pod.confirmed = false;
   tally(pod, 1);
+  leaving.erase(id);
   explained.reset();
 }
 
@@ -241,6 +268,9 @@ void Scheduler::State::remove_pod(PodId id) {
   quit(id);
   leave(id);
   evictions.erase(id);
+  for (auto& [nominated, nomination] : nominations) {
+    nomination.awaited.erase(id);
+  }
   pods[id.index()] = {};
 }
 
@@ -362,17 +392,20 @@ void Scheduler::State::enter_queue(WorkId id) {
 
 // Takes work that waits, or was put off, out again; other work stays as it is.
 void Scheduler::State::leave_queue(WorkId id) {
-  Work& leaving = work(id);
-  if (leaving.phase == Work::Phase::waiting) {
-    queue.erase(leaving.shape, leaving.key, id, leaving.expected);
-    queue.drop_own(leaving.shape);
-    due.erase({leaving.due, id});
-    leaving.phase = Work::Phase::forming;
-  } else if (leaving.phase == Work::Phase::put_off) {
+  Work& work_left = work(id);
+  if (work_left.phase == Work::Phase::waiting) {
+    queue.erase(work_left.shape, work_left.key, id, work_left.expected);
+    queue.drop_own(work_left.shape);
+    due.erase({work_left.due, id});
+    work_left.phase = Work::Phase::forming;
+  } else if (work_left.phase == Work::Phase::put_off) {
     std::erase(postponed, id);
-    leaving.phase = Work::Phase::forming;
-    leaving.backs_off = false;
+    work_left.phase = Work::Phase::forming;
+    work_left.backs_off = false;
+  } else if (work_left.phase == Work::Phase::nominated) {
+    work_left.phase = Work::Phase::forming;
   }
+  drop_nomination(id);
 }
 
 // Nothing is left of the work.
@@ -398,6 +431,7 @@ SchedulerConfig SchedulerConfig::live() {
   config.queue = "skip";
   config.retry_blocked = seconds(std::int64_t{300});
   config.tell_members = true;
+  config.preemption = true;
   return config;
 }
 
@@ -452,6 +486,9 @@ Time Scheduler::next_wake() const {
   for (const auto& [pod, eviction] : state_->evictions) {
     wake = std::min(wake, eviction.ask_again);
   }
+  for (const auto& [id, nomination] : state_->nominations) {
+    wake = std::min(wake, nomination.until);
+  }
   if (state_->blocked_since != never) {
     wake = std::min(wake, state_->blocked_since + state_->config.retry_blocked);
   }
@@ -468,7 +505,12 @@ std::optional<Promise> Scheduler::promise() const {
 }
 
 QueueLength Scheduler::length() const {
-  return {.pending = state_->queue.size() + state_->postponed.size(),
+  const auto waits_nominated = [&](const auto& nominated) {
+    return state_->work(nominated.first).phase == Work::Phase::nominated;
+  };
+  return {.pending =
+              state_->queue.size() + state_->postponed.size() +
+              static_cast<std::size_t>(std::ranges::count_if(state_->nominations, waits_nominated)),
           .running = state_->running.size()};
 }
 

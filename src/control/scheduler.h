@@ -44,6 +44,10 @@ struct SchedulerConfig {
   Duration gang_timeout = seconds(std::int64_t{300});
   // Every pending member of a gang gets a Refuse, also while others are missing; else the first.
   bool tell_members = false;
+  // Work without room evicts pods of lower priority, and waits for them to go (Nominate), for so
+  // long at most; by default the longest that kube-scheduler lets anything wait.
+  bool preemption = false;
+  Duration victims_patience = seconds(std::int64_t{300});
 
   // As `plimsoll run` starts from.
   static SchedulerConfig live();
@@ -71,17 +75,17 @@ class Scheduler {
   Scheduler& operator=(Scheduler&&) noexcept;
   ~Scheduler();
 
-  // One turn. Appends to `plan` what the world carried out or took on (Bind, and Evict where a gang
-  // could not be completed), and Refuse and Decline where a pod's or gang's reason is not the one
-  // it had. A gang is bound as a whole or not at all: if a binding that the world took on fails,
-  // the member is tried again on its node, or elsewhere in the gang's domain, and after
-  // `gang_timeout` the gang is undone. A pod that is to be evicted while its binding is under way
-  // must go all the same. Evict is asked for again while nothing comes of it. Where the rule lets
-  // gangs wait for better places, one that is due (GangPlacer::due), and that has a profile or has
-  // declined, is overtaken no more, but by what ends before it can start or stays off its nodes.
-  // Work that nothing could help since it was last tried is not tried again. Errors: the world's,
-  // or a delta that does not fit what is
-  // known.
+  // One turn. Appends to `plan` what the world carried out or took on (Bind; Evict where a gang
+  // could not be completed or others need the room; Nominate), and, for the reader only, Refuse and
+  // Decline where a pod's or gang's reason is not the one it had. A gang is bound as a whole or not
+  // at all: if a binding that the world took on fails, the member is tried again on its node, or
+  // elsewhere in the gang's domain, and after `gang_timeout` the gang is undone. A pod that is to
+  // be evicted while its binding is under way must go all the same; Evict is asked for again while
+  // nothing comes of it. Work that nothing could help since it was last tried is not tried again.
+  // Where the rule lets gangs wait for better places, one that is due (GangPlacer::due), and that
+  // has a profile or has declined, is overtaken no more, but by what ends before it can start or
+  // stays off its nodes.
+  // Errors: the world's, or a delta that does not fit what is known.
   Result<void> turn(model::Plan& plan);
 
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.

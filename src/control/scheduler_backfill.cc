@@ -14,8 +14,7 @@ Result<void> Scheduler::State::decide_reserving(model::Plan& plan) {
   std::optional<WorkId> head;
   while ((head = queue.head()) && !queue.shape(work(*head).shape).blocked) {
     if (TRY(attempt(*head, nullptr, plan)) == Outcome::no_room) {
-      refuse(*head, model::ReasonCode::no_room, plan);
-      queue.block(work(*head).shape);
+      no_room(*head, plan);
     }
   }
   if (!head) {

@@ -50,9 +50,11 @@ Result<void> Scheduler::State::decide(model::Plan& plan) {
       postponed.push_back(id);
     }
   }
+  look_at_nominated(all_again);
   TRY_VOID(decide_by_policy(plan));
   review_gangs(plan);
   tell_of_failed_binds(plan);
+  tell_of_withdrawn(plan);
   if (config.retry_blocked > Duration()) {
     const bool blocked = queue.any_blocked();
     blocked_since = !blocked ? never : all_again || blocked_since == never ? now : blocked_since;
@@ -98,8 +100,7 @@ Result<void> Scheduler::State::decide_in_order(model::Plan& plan) {
       break;
     }
     if (TRY(attempt(*head, nullptr, plan)) == Outcome::no_room) {
-      refuse(*head, model::ReasonCode::no_room, plan);
-      queue.block(work(*head).shape);
+      no_room(*head, plan);
     }
   }
   return {};
@@ -126,14 +127,21 @@ Result<void> Scheduler::State::decide_skipping(model::Plan& plan) {
         case Outcome::put_off:
           break;
         case Outcome::no_room:
-          refuse(*next, model::ReasonCode::no_room, plan);
-          queue.block(work(*next).shape);
+          no_room(*next, plan);
           break;
       }
     }
     queue.unblock_helped_by_binds();
   }
   return {};
+}
+
+// It preempts, or is refused until something that could help happens.
+void Scheduler::State::no_room(WorkId id, model::Plan& plan) {
+  if (!preempt(id, plan)) {
+    refuse(id, model::ReasonCode::no_room, plan);
+    queue.block(work(id).shape);
+  }
 }
 
 // Tries to start waiting work now, on `allowed` nodes where given. Work that did not find room
@@ -145,7 +153,10 @@ Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
     return Outcome::no_room;
   }
   const std::optional<std::vector<bool>> beside = beside_the_bound(work(id), allowed);
+  const std::vector<bool>* const given = allowed;
   allowed = beside ? &*beside : allowed;
+  const std::optional<std::vector<bool>> open = unreserved(id, allowed);
+  allowed = open ? &*open : allowed;
   // A due gang takes what it gets, and under strict order waiting would only hold the others up.
   const bool may_wait = gangs_may_wait && policy.blocked != WhenBlocked::wait &&
                         now < work(id).due && !stands_in_part(work(id));
@@ -158,7 +169,8 @@ Result<Scheduler::State::Outcome> Scheduler::State::attempt(WorkId id,
     if (outcome != Outcome::started) {
       return outcome;
     }
-  } else if (!place(work(id), allowed)) {
+  } else if (!place(work(id), allowed) &&
+             !(open && place_beside_nominated(id, beside ? &*beside : given))) {
     return Outcome::no_room;
   }
   leave_queue(id);

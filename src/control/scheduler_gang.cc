@@ -289,6 +289,10 @@ std::vector<model::Refusal> Scheduler::State::explain(const Work& refused) {
   for (const model::Refusal& refusal : refusals) {
     willing -= refusal.nodes;
   }
+  if (const auto kept = kept_from(refused); kept > 0) {
+    refusals.push_back({.code = model::RefusalCode::reserved, .nodes = kept});
+    willing -= kept;
+  }
   const ShapeKey& shape = queue.shape(refused.shape).key;
   const bool bounded = shape.completes.valid() || shape.required_key >= 0;
   if ((refused.pods.size() == 1 && !bounded) || willing <= 0) {

@@ -26,6 +26,11 @@ void Scheduler::State::change_pod(const model::Pod& changed) {
   if (goes) {
     evictions.erase(changed.id);
   }
+  if (goes && pod.bound) {
+    leaving.try_emplace(changed.id, now);
+  }
+  pod.started = changed.started;
+  pod.do_not_disrupt = changed.do_not_disrupt;
   const WorkId from = pod.work;
   const bool moves = !pod.bound && (other_gang || goes || !from.valid());
   const bool reshaped = !pod.bound && !moves && other_spec;
@@ -96,6 +101,7 @@ void Scheduler::State::evict(PodId id, model::Reason reason, model::Plan& plan) 
   tally(pod, -1);
   pod.evicting = true;
   tally(pod, 1);
+  leaving.try_emplace(id, now);
   model::Action action{
       .kind = model::Evict{id}, .reason = std::move(reason), .effect = effect_of_evicting(id)};
   evictions[id] = {.ask_again = now + evict_again_after, .reason = action.reason};
@@ -133,7 +139,8 @@ void Scheduler::State::settle_gangs() {
       continue;
     }
     const Work& gathering = work(gang.gathering);
-    const bool waits = gathering.phase == Work::Phase::waiting;
+    const bool nominated = gathering.phase == Work::Phase::nominated;
+    const bool waits = nominated || gathering.phase == Work::Phase::waiting;
     if (!waits && gathering.phase != Work::Phase::forming) {
       continue;
     }
@@ -141,7 +148,7 @@ void Scheduler::State::settle_gangs() {
     const bool enough = gang.known() && members + gang.bound >= gang.gang.min_members;
     const bool completes = gang.bound > 0 && gang.has_domain();
     if (waits != enough ||
-        (waits && queue.shape(gathering.shape).key.completes.valid() != completes)) {
+        (waits && !nominated && queue.shape(gathering.shape).key.completes.valid() != completes)) {
       leave_queue(gang.gathering);
       enter_queue(gang.gathering);
     }

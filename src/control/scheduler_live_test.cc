@@ -3,14 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "control/scheduler.h"
-#include "control/scripted_world.h"
+#include "control/scripted_loop.h"
 
 namespace plimsoll::control {
 namespace {
@@ -19,15 +15,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-model::Node node_of(const std::string& rack, std::int64_t cores = 4) {
-  model::Node node;
-  node.name = "node";
-  node.allocatable = {.cpu = Millicores(1000 * cores), .memory = gibibyte * 64, .pods = 110};
-  node.capacity = node.allocatable;
-  node.topology.rack = rack;
-  return node;
-}
-
 model::Node labelled(const std::string& value, std::int64_t cores = 4) {
   model::Node node = node_of("", cores);
   if (!value.empty()) {
@@ -35,50 +22,6 @@ model::Node labelled(const std::string& value, std::int64_t cores = 4) {
   }
   return node;
 }
-
-model::PodSpec cores(std::int64_t n, std::int32_t priority = 0) {
-  model::PodSpec spec;
-  spec.requests = {.cpu = Millicores(1000 * n), .pods = 1};
-  spec.priority = priority;
-  return spec;
-}
-
-struct Loop {
-  ScriptedWorld world;
-  SchedulerConfig config = SchedulerConfig::live();
-  std::optional<Scheduler> scheduler;
-
-  // One turn after `later`: what was decided, a line an action.
-  std::vector<std::string> turn(Duration later = {}) {
-    if (!scheduler) {
-      auto made = Scheduler::make(world, world, config);
-      check(made.has_value(), "the test's snapshot is sound");
-      scheduler.emplace(std::move(*made));
-    }
-    world.at = world.at + later;
-    model::Plan plan;
-    const Result<void> done = scheduler->turn(plan);
-    check(done.has_value(), done ? "" : done.error().message);
-    std::vector<std::string> lines;
-    for (const model::Action& action : plan.actions) {
-      if (const auto* bind = std::get_if<model::Bind>(&action.kind)) {
-        lines.push_back(
-            fmt::format("bind {} to {}", bind->pod.value(), bind->binding.node.value()));
-      } else if (const auto* evict = std::get_if<model::Evict>(&action.kind)) {
-        lines.push_back(fmt::format("evict {}", evict->pod.value()));
-      } else if (const auto* refuse = std::get_if<model::Refuse>(&action.kind)) {
-        lines.push_back(
-            fmt::format("refuse {}: {}", refuse->pod.value(), model::to_string(action.reason)));
-      }
-    }
-    return lines;
-  }
-  // Seconds from now to the next wake; -1: never.
-  double wake() const {
-    const Time at = scheduler->next_wake();
-    return at == never ? -1 : to_seconds(at - world.at);
-  }
-};
 
 const std::string bind_failed = "the API server refused the binding; it is tried again";
 

@@ -2,8 +2,8 @@
 //
 // scheduler.cc follows the world's deltas, scheduler_decide.cc places and binds,
 // scheduler_gang.cc finds places for gangs, scheduler_live.cc deals with bindings that fail, pods
-// that change and gangs that are half there, and scheduler_backfill.cc keeps the reservation of a
-// blocked head.
+// that change and gangs that are half there, scheduler_preempt.cc evicts for others, and
+// scheduler_backfill.cc keeps the reservation of a blocked head.
 #pragma once
 
 #include <array>
@@ -18,6 +18,8 @@
 #include "control/queue_policy.h"
 #include "control/scheduler.h"
 #include "control/work_queue.h"
+#include "engines/placement/budgets.h"
+#include "engines/placement/preempt.h"
 #include "model/cost.h"
 #include "model/snapshot.h"
 
@@ -26,11 +28,12 @@ namespace plimsoll::control {
 // A pod on its own, or the members of a gang that start together.
 struct Work {
   enum class Phase : std::uint8_t {
-    free,     // the slot
-    forming,  // a gang that lacks members
-    waiting,  // in the queue
-    put_off,  // declined, or its binding failed; back in the queue at `retry_at`, or when room is
-              // made unless it `backs_off`
+    free,       // the slot
+    forming,    // a gang that lacks members
+    waiting,    // in the queue
+    put_off,    // declined, or its binding failed; back in the queue at `retry_at`, or when room is
+                // made unless it `backs_off`
+    nominated,  // waits for pods to leave the nodes that are kept for it
     running,
     refused,  // for good
   };
@@ -59,6 +62,7 @@ struct Scheduler::State {
     model::GpuRequest gpu;
     bool helped_by_binds = false;
     bool looks_at_pods = false;  // affinity, anti-affinity or spread
+    bool preempts = true;
   };
   struct PodTrack {
     bool present = false;
@@ -76,6 +80,10 @@ struct Scheduler::State {
     NodeId node;                 // where it is bound
     NodeId again_on;             // where its binding failed, and should be tried again
     std::uint64_t told = 0;      // as Work::told, where each member is told
+    // What preemption asks.
+    model::Binding binding;
+    Time started;
+    bool do_not_disrupt = false;
 
     [[nodiscard]] bool stays() const { return !terminating && !evicting; }
   };
@@ -105,6 +113,12 @@ struct Scheduler::State {
   struct Eviction {
     Time ask_again;
     model::Reason reason;
+  };
+  // Pods that are kept a place, by pod, until what leaves it is gone.
+  struct Nomination {
+    std::vector<std::pair<PodId, NodeId>> places;
+    std::set<PodId> awaited;
+    Time until;  // it waits no longer for them
   };
   // A node label that names gangs' domains.
   struct DomainKey {
@@ -171,6 +185,7 @@ struct Scheduler::State {
   bool place_each(const Work& placed, const std::vector<bool>* allowed);
   std::optional<placement::Choice> find_for(PodId pod, const std::vector<bool>* allowed);
   Result<bool> bind(WorkId id, model::Plan& plan);
+  void no_room(WorkId id, model::Plan& plan);
   void put_off(WorkId id, Time until);
   void decline(WorkId id, Duration sooner, model::Plan& plan);
   void refuse(WorkId id, model::ReasonCode code, model::Plan& plan);
@@ -202,6 +217,23 @@ struct Scheduler::State {
   std::vector<std::int32_t> room_for(const Work& asking, const std::vector<bool>* allowed) const;
   std::span<const placement::Release> releases();
   std::vector<model::Refusal> explain(const Work& refused);
+
+  // scheduler_preempt.cc
+  placement::Mark imagine_later(WorkId id);
+  bool yields_to(WorkId nominated, WorkId id);
+  std::optional<std::vector<bool>> unreserved(WorkId id, const std::vector<bool>* allowed);
+  bool place_beside_nominated(WorkId id, const std::vector<bool>* allowed);
+  bool all_fit_later(NodeId node, WorkId id);
+  std::int32_t kept_from(const Work& refused);
+  [[nodiscard]] std::vector<placement::Occupant> occupants(WorkId id) const;
+  bool preempt(WorkId id, model::Plan& plan);
+  bool plan_preemption(WorkId id, Nomination& nomination, std::vector<PodId>& victims);
+  void await_leaving(Nomination& nomination) const;
+  void carry_out(WorkId id, Nomination nomination, const std::vector<PodId>& victims,
+                 model::Plan& plan);
+  void drop_nomination(WorkId id);
+  void look_at_nominated(bool all);
+  void tell_of_withdrawn(model::Plan& plan);
 
   // scheduler_backfill.cc
   Result<void> decide_reserving(model::Plan& plan);
@@ -241,6 +273,11 @@ struct Scheduler::State {
   std::vector<GangId> touched;                   // gangs, in this turn
   std::set<std::pair<Time, GangId>> half_bound;  // by when they are undone
   std::map<PodId, Eviction> evictions;
+  std::map<PodId, Time> leaving;                           // bound, and go; since when
+  std::map<std::int32_t, std::int32_t> bound_by_priority;  // pods that stay
+  placement::Budgets budgets;
+  std::map<WorkId, Nomination> nominations;
+  std::vector<PodId> withdrawn;     // lost a nomination, in this turn
   std::vector<PodId> failed_binds;  // in this turn
   Time blocked_since = never;       // the first of what is blocked now
   // Why the last work that was explained has no room; until something is bound or given back.

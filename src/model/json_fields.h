@@ -70,7 +70,7 @@ PLIMSOLL_FIELDS(BindFailed, pod, why);
 PLIMSOLL_FIELDS(BudgetUpserted, budget);
 PLIMSOLL_FIELDS(BudgetRemoved, budget);
 PLIMSOLL_FIELDS(Refusal, code, detail, nodes);
-PLIMSOLL_FIELDS(Reason, code, policy, score, refusals, nodes_total, until, node, missing);
+PLIMSOLL_FIELDS(Reason, code, policy, score, refusals, nodes_total, until, node, missing, by);
 PLIMSOLL_FIELDS(Effect, cost, gpu_milli_allocated, finish_earlier);
 PLIMSOLL_FIELDS(Bind, pod, binding);
 PLIMSOLL_FIELDS(Evict, pod);

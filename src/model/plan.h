@@ -79,6 +79,7 @@ struct Reason {
   Time until;
   NodeId node;
   std::int32_t missing = 0;
+  PodId by;  // for preempted: the pod that takes its room, or the first of its gang
 
   friend bool operator==(const Reason&, const Reason&) = default;
 };
@@ -120,7 +121,7 @@ struct Decline {
   Time until;
   friend bool operator==(const Decline&, const Decline&) = default;
 };
-// The pod waits for its victims to leave `node`, which is kept for it.
+// The pod waits for its victims to leave `node`, which is kept for it; none(): no node is any more.
 struct Nominate {
   PodId pod;
   NodeId node;

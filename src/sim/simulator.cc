@@ -480,7 +480,7 @@ Result<void> Simulation::carried_out(const model::Action& action) {
     if (each_once_) {
       fail(members_[refuse->pod.index()].job);
     }
-  } else {
+  } else if (std::holds_alternative<model::Decline>(action.kind)) {
     ++result_.declines;
   }
   return {};

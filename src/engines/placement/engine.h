@@ -80,6 +80,8 @@ class Engine {
   // and GPUs; not affinity between pods). O(nodes x most).
   std::vector<std::int32_t> capacities(SpecId spec, std::int32_t most) const;
 
+  std::int32_t capacity_on(SpecId spec, NodeId node, std::int32_t most) const;  // O(most)
+
   // The best parts of GPUs for one more pod of `spec` on `node`, or none if it does not fit.
   std::optional<Choice> find_on(SpecId spec, NodeId node);
 
@@ -101,6 +103,7 @@ class Engine {
   std::int32_t node_count() const;
   // As last told; its id is none() where it is gone. Requires: it was once there.
   const model::Node& node(NodeId node) const;
+  const model::PodSpec& spec(SpecId spec) const;  // Requires: it was added
 
   // SHA-256 over the whole working state, in ids' order. For tests and journals. O(state).
   std::string digest() const;

@@ -216,52 +216,54 @@ std::optional<Choice> Engine::find_on(SpecId spec_id, NodeId node) {
   return state_->choose(spec, node.index());
 }
 
-std::vector<std::int32_t> Engine::capacities(SpecId spec_id, std::int32_t most) const {
+std::vector<std::int32_t> Engine::capacities(SpecId spec, std::int32_t most) const {
+  std::vector<std::int32_t> room(state_->nodes.size(), 0);
+  for (std::uint32_t node = 0; node < room.size(); ++node) {
+    room[node] = capacity_on(spec, NodeId(node), most);
+  }
+  return room;
+}
+
+std::int32_t Engine::capacity_on(SpecId spec_id, NodeId on, std::int32_t most) const {
   const SpecEntry& spec = state_->specs[spec_id.index()];
   const Shape& shape = spec.shape;
-  std::vector<std::int32_t> room(state_->nodes.size(), 0);
-  if (state_->barred(spec)) {
-    return room;
+  const std::size_t node = on.index();
+  if (state_->barred(spec) || !state_->fits(spec, node)) {
+    return 0;
   }
   if (!spec.uses.ports.empty() || !spec.uses.claims.empty()) {
     most = std::min(most, 1);  // one of them keeps the next off
   }
-  for (std::size_t node = 0; node < room.size(); ++node) {
-    if (!state_->fits(spec, node)) {
-      continue;
-    }
-    const NodeRow& row = state_->table.row(node);
-    std::int64_t n = std::min<std::int64_t>(most, row.pods_free);
-    const auto bound = [&](std::int64_t free, std::int64_t want) {
-      if (want > 0) n = std::min(n, free / want);
-    };
-    bound(row.cpu_free, shape.cpu);
-    bound(row.memory_free, shape.memory);
-    for (const auto& [number, amount] : shape.extra) {
-      bound(state_->table.facts(node).extra[static_cast<std::size_t>(number)], amount);
-    }
-    if (shape.shares()) {
-      std::int64_t shares = 0;
-      for (std::size_t g = 0; g < row.gpus; ++g) {
-        shares += ((row.whole_only >> g) & 1U) != 0 ? 0 : row.gpu_free[g] / shape.milli;
-      }
-      n = std::min(n, shares);
-    } else {
-      bound(row.gpus_whole_free, shape.gpus);
-    }
-    if (shape.mig_count > 0) {
-      Shape several = shape;
-      std::int64_t fitting = 1;
-      while (fitting < n) {
-        several.mig_count += shape.mig_count;
-        if (!state_->table.choose_mig(node, several)) break;
-        ++fitting;
-      }
-      n = std::min(n, fitting);
-    }
-    room[node] = static_cast<std::int32_t>(n);
+  const NodeRow& row = state_->table.row(node);
+  std::int64_t n = std::min<std::int64_t>(most, row.pods_free);
+  const auto bound = [&](std::int64_t free, std::int64_t want) {
+    if (want > 0) n = std::min(n, free / want);
+  };
+  bound(row.cpu_free, shape.cpu);
+  bound(row.memory_free, shape.memory);
+  for (const auto& [number, amount] : shape.extra) {
+    bound(state_->table.facts(node).extra[static_cast<std::size_t>(number)], amount);
   }
-  return room;
+  if (shape.shares()) {
+    std::int64_t shares = 0;
+    for (std::size_t g = 0; g < row.gpus; ++g) {
+      shares += ((row.whole_only >> g) & 1U) != 0 ? 0 : row.gpu_free[g] / shape.milli;
+    }
+    n = std::min(n, shares);
+  } else {
+    bound(row.gpus_whole_free, shape.gpus);
+  }
+  if (shape.mig_count > 0) {
+    Shape several = shape;
+    std::int64_t fitting = 1;
+    while (fitting < n) {
+      several.mig_count += shape.mig_count;
+      if (!state_->table.choose_mig(node, several)) break;
+      ++fitting;
+    }
+    n = std::min(n, fitting);
+  }
+  return static_cast<std::int32_t>(n);
 }
 
 }  // namespace plimsoll::placement
