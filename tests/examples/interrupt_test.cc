@@ -1,9 +1,11 @@
-// Ctrl-C on the real program: it ends with 130, and no file is half written.
+// What only the real program can show: Ctrl-C ends it with 130 and leaves no file half written, and
+// output that cannot be written ends it with 1.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -48,6 +50,16 @@ TEST(Interrupt, EndsWith130AndLeavesNothingBehind) {
   EXPECT_EQ(WEXITSTATUS(status), 130);
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   std::filesystem::remove_all(folder);
+}
+
+TEST(Output, ThatCannotBeWrittenEndsWith1) {
+  for (const char* arguments : {"--help", "--version", "simulate jobs --help"}) {
+    const std::string command =
+        std::string(PLIMSOLL_PROGRAM) + " " + arguments + " >/dev/full 2>/dev/null";
+    const int status = std::system(command.c_str());
+    EXPECT_TRUE(WIFEXITED(status)) << command;
+    EXPECT_EQ(WEXITSTATUS(status), 1) << command;
+  }
 }
 
 }  // namespace
