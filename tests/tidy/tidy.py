@@ -11,7 +11,7 @@ import sys
 
 import rules
 
-FOLDERS = ("src", "tests", "bench", "cmake", "scripts")
+FOLDERS = ("src", "tests", "bench", "cmake", "deploy", "scripts")
 CODE = (".h", ".cc")
 TEXT = (*CODE, ".py", ".cmake", ".sh", ".js", ".css", "")
 
