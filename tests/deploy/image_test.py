@@ -52,13 +52,13 @@ class Image(unittest.TestCase):
         self.assertRegex(done.stdout, r"^plimsoll \d+\.\d+\.\d+\n$")
 
     def test_the_demo_runs_and_writes_to_a_volume_only(self):
-        done = self.run_inside(image.PROGRAM, "demo", "--seeds", "1")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("plimsoll-demo.html: cannot write", done.stderr)
         volume = self.root / "volume"
         volume.mkdir()
         if os.getuid() == 0:
             os.chown(volume, image.USER, image.USER)
+            done = self.run_inside(image.PROGRAM, "demo", "--seeds", "1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("plimsoll-demo.html: cannot write", done.stderr)
         done = self.run_inside(
             image.PROGRAM, "demo", "--seeds", "1", "--report", "/volume/demo.html"
         )
