@@ -35,9 +35,15 @@ curl_blob blob_of(const std::string& pem) {
 
 void append(HeaderList& headers, const std::string& line) {
   headers.list = curl_slist_append(headers.list, line.c_str());
+  headers.lines += line + "\r\n";
 }
 
 }  // namespace
+
+std::string path_prefix_of(const std::string& url) {
+  const std::string path = part_of(url, CURLUPART_PATH, 0);
+  return path == "/" ? "" : path;
+}
 
 std::string host_of(const std::string& url) {
   std::string host = part_of(url, CURLUPART_HOST, 0);
@@ -52,6 +58,7 @@ bool is_loopback(std::string_view host) {
 }
 
 std::shared_ptr<const HeaderList> make_headers(const ClientConfig& config,
+                                               std::string_view user_agent,
                                                std::shared_ptr<const Identity> identity,
                                                std::string_view content_type,
                                                std::string_view accept) {
@@ -59,6 +66,10 @@ std::shared_ptr<const HeaderList> make_headers(const ClientConfig& config,
   headers->content_type = content_type;
   headers->accept = accept;
   headers->identity = std::move(identity);
+  const std::string port = part_of(config.server, CURLUPART_PORT, 0);
+  const std::string host = fmt::format("{}{}{}", part_of(config.server, CURLUPART_HOST, 0),
+                                       port.empty() ? "" : ":", port);
+  headers->lines = fmt::format("Host: {}\r\nUser-Agent: {}\r\n", host, user_agent);
   // libcurl compares each of its own headers with each of these: as few as can be. Its "*/*" means
   // JSON to an API server.
   if (accept != "application/json") {
@@ -87,9 +98,7 @@ std::shared_ptr<const HeaderList> make_headers(const ClientConfig& config,
   }
   if (!config.tls_server_name.empty()) {
     // The URL names the certificate's host; the server still sees its own.
-    const std::string port = part_of(config.server, CURLUPART_PORT, 0);
-    const std::string host = part_of(config.server, CURLUPART_HOST, 0);
-    append(*headers, fmt::format("Host: {}{}{}", host, port.empty() ? "" : ":", port));
+    headers->list = curl_slist_append(headers->list, ("Host: " + host).c_str());
   }
   return headers;
 }
@@ -126,7 +135,7 @@ Result<void> CurlHandle::set_up(const ClientConfig& config, const ClientOptions&
       what = name;
     }
   };
-  std::string url = config.server + "/";
+  std::string url = config.server.substr(0, config.server.find('/', scheme.size() + 3)) + "/";
   if (!config.tls_server_name.empty()) {
     const std::string port = part_of(config.server, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     const bool v6 = config.tls_server_name.find(':') != std::string::npos;
@@ -218,6 +227,26 @@ void CurlHandle::begin(const Request& request, std::shared_ptr<const HeaderList>
                    static_cast<curl_off_t>(request.body.size()));
   curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST,
                    request.method == Method::post ? nullptr : verb(request.method));
+}
+
+void CurlHandle::begin_connection(const std::shared_ptr<const Identity>& identity, void* user) {
+  use(identity);
+  curl_easy_setopt(easy_, CURLOPT_CONNECT_ONLY, 1L);
+  curl_easy_setopt(easy_, CURLOPT_PRIVATE, user);
+}
+
+CURLcode CurlHandle::send(std::string_view bytes, std::size_t& sent) {
+  return curl_easy_send(easy_, bytes.data(), bytes.size(), &sent);
+}
+
+CURLcode CurlHandle::receive(std::span<char> buffer, std::size_t& received) {
+  return curl_easy_recv(easy_, buffer.data(), buffer.size(), &received);
+}
+
+int CurlHandle::socket() const {
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &fd);
+  return fd;
 }
 
 int CurlHandle::status() const {

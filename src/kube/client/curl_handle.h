@@ -8,6 +8,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "kube/client/api_error.h"
@@ -22,7 +23,8 @@ struct HeaderList {
   std::string content_type;  // empty: no body
   std::string accept;
   std::shared_ptr<const Identity> identity;
-  curl_slist* list = nullptr;
+  curl_slist* list = nullptr;  // what libcurl does not send by itself
+  std::string lines;           // all of them, as http1.h wants them
 
   HeaderList() = default;
   HeaderList(const HeaderList&) = delete;
@@ -31,6 +33,7 @@ struct HeaderList {
 };
 
 std::shared_ptr<const HeaderList> make_headers(const ClientConfig& config,
+                                               std::string_view user_agent,
                                                std::shared_ptr<const Identity> identity,
                                                std::string_view content_type,
                                                std::string_view accept);
@@ -54,6 +57,13 @@ class CurlHandle {
   // Sets up one attempt; `request` and `headers` outlive it.
   void begin(const Request& request, std::shared_ptr<const HeaderList> headers, void* user);
   void end() { headers_.reset(); }
+  // Sets up to connect and no more: what goes over the connection is for send() and receive(). For
+  // good.
+  void begin_connection(const std::shared_ptr<const Identity>& identity, void* user);
+  // CURLE_AGAIN: not now.
+  CURLcode send(std::string_view bytes, std::size_t& sent);
+  CURLcode receive(std::span<char> buffer, std::size_t& received);
+  [[nodiscard]] int socket() const;
 
   [[nodiscard]] CURL* get() const { return easy_; }
   // Of the last attempt.
@@ -80,6 +90,8 @@ class CurlHandle {
   std::array<char, CURL_ERROR_SIZE> error_{};
 };
 
+// The path of a URL, which comes before that of each request; empty: none.
+std::string path_prefix_of(const std::string& url);
 // The host of a URL, without brackets; empty: none.
 std::string host_of(const std::string& url);
 // Whether `host` is this machine: localhost, 127.0.0.0/8 or ::1.

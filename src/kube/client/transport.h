@@ -8,7 +8,9 @@
 //
 // Retried, with exponential back-off and jitter: connections that were refused, and 429 with
 // Retry-After, always; broken connections, other 429 and 5xx, when the request is safe to repeat.
-// A 401 makes the credentials be had afresh, once a request. Everything else is the caller's.
+// A kept connection that turns out to be closed before a byte of the answer came is replaced at
+// once, whatever the method, as HTTP clients do. A 401 makes the credentials be had afresh, once a
+// request. Everything else is the caller's.
 #pragma once
 
 #include <chrono>
@@ -74,7 +76,7 @@ struct StreamRequest {
 };
 
 enum class HttpVersion : std::uint8_t {
-  http1,  // one connection a request in flight (cheaper: docs/decisions/0011-libcurl.md)
+  http1,  // one connection a request in flight; the cheapest (docs/decisions/0011-libcurl.md)
   http2,  // all on one connection
 };
 

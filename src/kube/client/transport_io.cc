@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::size_t streams_expected = 64;
 constexpr std::size_t events_at_once = 64;
+constexpr std::size_t read_buffer_bytes = std::size_t{1} << 16;
+// Shorter than the API server's own 90 s, so that a request seldom meets a connection that closes.
+constexpr std::chrono::seconds idle_time_max{60};
 constexpr std::chrono::milliseconds sweep_period{250};
 constexpr unsigned unacknowledged_ms_max = 30'000;
 constexpr std::size_t stream_error_bytes_max = std::size_t{1} << 16;
@@ -42,11 +45,9 @@ Result<void> Client::Io::start() {
   multi_ = curl_multi_init();
   check(multi_ != nullptr, "libcurl gave no multi handle");
   // The first handle tells whether the configuration can be used at all.
-  idle_.push_back(TRY(CurlHandle::make(config, options,
-                                       {.on_body = &Io::on_body,
-                                        .open_socket = &Io::open_socket,
-                                        .close_socket = &Io::close_socket,
-                                        .owner = this})));
+  idle_.push_back(TRY(CurlHandle::make(config, options, hooks())));
+  path_prefix_ = path_prefix_of(config.server);
+  read_buffer_.resize(read_buffer_bytes);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Io::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Io::on_timer);
@@ -79,6 +80,9 @@ Client::Io::~Io() {
     thread_.join();
   }
   plugin_ = {};
+  while (!connections_.empty()) {
+    close(*connections_.back());
+  }
   idle_.clear();
   if (multi_ != nullptr) {
     curl_multi_cleanup(multi_);
@@ -126,6 +130,10 @@ void Client::Io::loop() {
         continue;
       }
       Watched& socket = sockets_[static_cast<std::size_t>(fd)];
+      if (socket.connection != nullptr) {
+        on_event(*socket.connection, event.events);
+        continue;
+      }
       if (socket.events == 0) {
         // Kept for the next request on this connection, and the server spoke first: it closed it.
         ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
@@ -209,7 +217,12 @@ void Client::Io::reap() {
     const CURLcode code = message->data.result;
     void* user = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
-    finish(*static_cast<Transfer*>(user), code);
+    auto* whose = static_cast<CurlUser*>(user);
+    if (whose->is_connection) {
+      connected(*static_cast<Connection*>(whose), code);
+    } else {
+      finish(*static_cast<Transfer*>(whose), code);
+    }
   }
 }
 
@@ -219,6 +232,7 @@ void Client::Io::sweep() {
     return;
   }
   next_sweep_ = at + sweep_period;
+  close_idle(at - idle_time_max);
   std::vector<RequestId> late;
   for (const auto& [id, transfer] : transfers_) {
     const bool silent = transfer->is_stream && transfer->handle != nullptr &&
@@ -245,7 +259,7 @@ void Client::Io::sweep() {
                       transfer.request.deadline.count(), transfer.last_error ? "; last: " : "",
                       transfer.last_error ? transfer.last_error->message : "");
     }
-    if (transfer.handle != nullptr) {
+    if (in_attempt(transfer)) {
       stats.attempt({.method = transfer.request.method,
                      .resource = transfer.request.resource,
                      .seconds = -1});
@@ -280,6 +294,19 @@ void Client::Io::add_timer(Clock::time_point when, Task task) {
   timers_.emplace(when, std::move(task));
 }
 
+CurlHandle::Hooks Client::Io::hooks() {
+  return {.on_body = &Io::on_body,
+          .open_socket = &Io::open_socket,
+          .close_socket = &Io::close_socket,
+          .owner = this};
+}
+
+std::unique_ptr<CurlHandle> Client::Io::make_handle() {
+  auto made = CurlHandle::make(config, options, hooks());
+  check(made.has_value(), "a handle like the first cannot be made");
+  return *std::move(made);
+}
+
 void Client::Io::watch(curl_socket_t fd, int what) {
   const auto index = static_cast<std::size_t>(fd);
   if (index >= sockets_.size()) {
@@ -292,10 +319,18 @@ void Client::Io::watch(curl_socket_t fd, int what) {
     socket.in_epoll = false;
   }
   // A connection that libcurl lets go stays registered: most are wanted again at once.
-  if (socket.events == 0 || (socket.in_epoll && socket.registered == socket.events)) {
+  if (socket.events != 0) {
+    want(fd, socket.events);
+  }
+}
+
+void Client::Io::want(int fd, std::uint32_t events) {
+  Watched& socket = sockets_[static_cast<std::size_t>(fd)];
+  socket.events = events;
+  if (socket.in_epoll && socket.registered == events) {
     return;
   }
-  epoll_event event{.events = socket.events, .data = {.fd = fd}};
+  epoll_event event{.events = events, .data = {.fd = fd}};
   ::epoll_ctl(epoll_, socket.in_epoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
   socket.in_epoll = true;
   socket.registered = socket.events;
@@ -318,7 +353,7 @@ int Client::Io::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
 }
 
 std::size_t Client::Io::on_body(char* bytes, std::size_t size, std::size_t count, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
+  auto& transfer = *static_cast<Transfer*>(static_cast<CurlUser*>(user));
   const std::size_t length = size * count;
   if (transfer.status == 0) {
     transfer.status = transfer.handle->status();

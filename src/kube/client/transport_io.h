@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "kube/client/credentials.h"
 #include "kube/client/curl_handle.h"
+#include "kube/client/http1.h"
 #include "kube/client/stats_book.h"
 #include "kube/client/transport.h"
 
@@ -29,8 +30,14 @@ class Client::Io {
   using Clock = std::chrono::steady_clock;
   using Task = std::move_only_function<void()>;
 
+  // What libcurl's handles point back to.
+  struct CurlUser {
+    bool is_connection = false;
+  };
+  struct Connection;
+
   // A request, over all its attempts, or a stream.
-  struct Transfer {
+  struct Transfer : CurlUser {
     RequestId id = 0;
     Request request;
     Answer answer;
@@ -48,10 +55,41 @@ class Client::Io {
     bool counted = false;  // among in_flight_
     bool credentials_renewed = false;
     bool too_large = false;
-    int status = 0;                      // once the body began; else 0
-    std::unique_ptr<CurlHandle> handle;  // during an attempt
+    int status = 0;                            // once the body began; else 0
+    std::unique_ptr<CurlHandle> handle;        // during an attempt that libcurl makes
+    Connection* connection = nullptr;          // during one that we make
+    std::shared_ptr<const Identity> identity;  // of that one
+    int stale = 0;                             // connections in a row that were closed already
     std::string body;
     std::optional<ApiError> last_error;  // of the attempt before
+  };
+
+  // A kept connection for requests over HTTP/1.1: libcurl makes it, through proxies and TLS, and
+  // the exchange on it is ours. libcurl's own takes five times the instructions.
+  struct Connection : CurlUser {
+    explicit Connection(std::size_t body_bytes_max) : answer(body_bytes_max) {
+      is_connection = true;
+    }
+    std::unique_ptr<CurlHandle> handle;
+    std::shared_ptr<const Identity> identity;  // whose certificate was shown
+    int socket = -1;                           // -1: not made yet
+    bool used = false;                         // it has had an answer
+    Transfer* transfer = nullptr;              // null: idle
+    Clock::time_point idle_since{};
+    Http1Answer answer;
+    std::string out;
+    std::size_t sent = 0;
+    std::uint64_t received = 0;
+  };
+  // How an attempt ended.
+  struct Outcome {
+    int status = 0;  // 0: no answer
+    std::optional<ApiError> failure;
+    std::int64_t retry_after_s = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    std::uint64_t connections = 0;
+    std::shared_ptr<const Identity> identity;
   };
 
   Io(ClientConfig config, ClientOptions options);
@@ -76,6 +114,7 @@ class Client::Io {
     bool in_epoll = false;
     bool ours = false;  // made by open_socket(), so close_socket() will be told
     std::uint32_t registered = 0;
+    Connection* connection = nullptr;
   };
 
   void loop();
@@ -96,18 +135,36 @@ class Client::Io {
   void fail_waiting(const Error& error);
   void begin(Transfer& transfer);
   void finish(Transfer& transfer, CURLcode code);
-  void finish_stream(Transfer& transfer, CURLcode code);
-  ApiError error_of(Transfer& transfer, CURLcode code);
+  void conclude(Transfer& transfer, Outcome outcome);
+  [[nodiscard]] ApiError too_large(const Transfer& transfer) const;
   [[nodiscard]] bool may_retry(const Transfer& transfer, const ApiError& error) const;
   void retry_later(Transfer& transfer, ApiError error);
   void answer(Transfer& transfer, ApiResult<Response> result);
-  void end_attempt(Transfer& transfer);
+  void end_attempt(Transfer& transfer, bool keep_connection = false);
+  static bool in_attempt(const Transfer& transfer) {
+    return transfer.handle != nullptr || transfer.connection != nullptr;
+  }
+
+  // Connections: transport_connection.cc.
+  void begin_exchange(Transfer& transfer);
+  Connection& idle_connection();
+  void connected(Connection& connection, CURLcode code);
+  void write(Connection& connection);
+  void read(Connection& connection);
+  void on_event(Connection& connection, std::uint32_t events);
+  void exchange_done(Connection& connection);
+  void exchange_failed(Connection& connection, ApiError error);
+  void close(Connection& connection);
+  void close_idle(Clock::time_point before);
   void enqueue(Transfer& transfer);
   void update_gauges();
   std::shared_ptr<const HeaderList> headers_for(const Request& request);
   static Credentials::Now now();
 
+  CurlHandle::Hooks hooks();
+  std::unique_ptr<CurlHandle> make_handle();
   void watch(curl_socket_t fd, int what);
+  void want(int fd, std::uint32_t events);
   static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* transfer);
@@ -134,6 +191,9 @@ class Client::Io {
   std::size_t flying_ = 0;     // requests during an attempt
   std::size_t streams_ = 0;
   std::vector<std::unique_ptr<CurlHandle>> idle_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<char> read_buffer_;
+  std::string path_prefix_;
   std::vector<std::shared_ptr<const HeaderList>> headers_;
   std::multimap<Clock::time_point, Task> timers_;
 

@@ -34,6 +34,9 @@ Credentials::Now Client::Io::now() {
 void Client::Io::add(std::unique_ptr<Transfer> transfer) {
   Transfer& added = *transfer;
   added.io = this;
+  if (!path_prefix_.empty()) {
+    added.request.path.insert(0, path_prefix_);
+  }
   if (transfers_.empty()) {
     next_sweep_ = Clock::now();
   }
@@ -171,22 +174,12 @@ std::shared_ptr<const HeaderList> Client::Io::headers_for(const Request& request
   if (headers_.size() >= header_lists_max) {
     headers_.erase(headers_.begin());
   }
-  headers_.push_back(make_headers(config, credentials_.identity(), type, request.accept));
+  headers_.push_back(
+      make_headers(config, options.user_agent, credentials_.identity(), type, request.accept));
   return headers_.back();
 }
 
 void Client::Io::begin(Transfer& transfer) {
-  if (idle_.empty()) {
-    auto made = CurlHandle::make(config, options,
-                                 {.on_body = &Io::on_body,
-                                  .open_socket = &Io::open_socket,
-                                  .close_socket = &Io::close_socket,
-                                  .owner = this});
-    check(made.has_value(), "a handle like the first cannot be made");
-    idle_.push_back(*std::move(made));
-  }
-  transfer.handle = std::move(idle_.back());
-  idle_.pop_back();
   transfer.began = Clock::now();
   transfer.last_byte = transfer.began;
   transfer.status = 0;
@@ -196,60 +189,87 @@ void Client::Io::begin(Transfer& transfer) {
   in_flight_ += transfer.counted ? 1 : 0;
   flying_ += transfer.is_stream ? 0 : 1;
   background_flying_ += transfer.request.priority == Priority::background ? 1 : 0;
-  transfer.handle->begin(transfer.request, headers_for(transfer.request), &transfer);
+  if (!transfer.is_stream && options.http == HttpVersion::http1) {
+    begin_exchange(transfer);
+    return;
+  }
+  if (idle_.empty()) {
+    idle_.push_back(make_handle());
+  }
+  transfer.handle = std::move(idle_.back());
+  idle_.pop_back();
+  transfer.handle->begin(transfer.request, headers_for(transfer.request),
+                         static_cast<CurlUser*>(&transfer));
   curl_multi_add_handle(multi_, transfer.handle->get());
 }
 
-void Client::Io::end_attempt(Transfer& transfer) {
-  if (transfer.handle == nullptr) {
+void Client::Io::end_attempt(Transfer& transfer, bool keep_connection) {
+  if (!in_attempt(transfer)) {
+    return;
+  }
+  in_flight_ -= transfer.counted ? 1 : 0;
+  flying_ -= transfer.is_stream ? 0 : 1;
+  background_flying_ -= transfer.request.priority == Priority::background ? 1 : 0;
+  transfer.counted = false;
+  if (Connection* connection = std::exchange(transfer.connection, nullptr)) {
+    connection->transfer = nullptr;
+    if (keep_connection) {
+      connection->idle_since = Clock::now();
+    } else {
+      close(*connection);
+    }
     return;
   }
   curl_multi_remove_handle(multi_, transfer.handle->get());
   transfer.handle->end();
   idle_.push_back(std::move(transfer.handle));
-  in_flight_ -= transfer.counted ? 1 : 0;
-  flying_ -= transfer.is_stream ? 0 : 1;
-  background_flying_ -= transfer.request.priority == Priority::background ? 1 : 0;
-  transfer.counted = false;
 }
 
-ApiError Client::Io::error_of(Transfer& transfer, CURLcode code) {
-  if (transfer.too_large) {
-    return {.kind = ApiError::Kind::malformed,
-            .message = fmt::format("{}: the answer to {} has more than {} bytes", config.server,
-                                   transfer.request.path, options.body_bytes_max)};
-  }
-  if (code != CURLE_OK) {
-    return transfer.handle->failure(code, config);
-  }
-  ApiError error = parse_status(transfer.status, transfer.body);
-  if (const std::int64_t seconds = transfer.handle->retry_after_s(); seconds > 0) {
-    error.retry_after = std::chrono::seconds(seconds);
-  }
-  return error;
+ApiError Client::Io::too_large(const Transfer& transfer) const {
+  return {.kind = ApiError::Kind::malformed,
+          .message = fmt::format("{}: the answer to {} has more than {} bytes", config.server,
+                                 transfer.request.path, options.body_bytes_max)};
 }
 
 void Client::Io::finish(Transfer& transfer, CURLcode code) {
-  transfer.status = code == CURLE_OK ? transfer.handle->status() : 0;
+  const CurlHandle& handle = *transfer.handle;
+  Outcome outcome{.status = code == CURLE_OK ? handle.status() : 0,
+                  .retry_after_s = handle.retry_after_s(),
+                  .bytes_in = transfer.is_stream ? 0 : handle.bytes_in(),
+                  .bytes_out = handle.bytes_out(),
+                  .connections = handle.connections(),
+                  .identity = handle.identity()};
+  if (transfer.too_large) {
+    outcome.failure = too_large(transfer);
+  } else if (code != CURLE_OK) {
+    outcome.failure = handle.failure(code, config);
+  }
+  end_attempt(transfer);
+  conclude(transfer, std::move(outcome));
+}
+
+// Requires: the attempt has ended.
+void Client::Io::conclude(Transfer& transfer, Outcome outcome) {
   const double seconds = std::chrono::duration<double>(Clock::now() - transfer.began).count();
   stats.attempt({.method = transfer.request.method,
                  .resource = transfer.request.resource,
-                 .status = transfer.status,
+                 .status = outcome.status,
                  .seconds = transfer.is_stream ? -1 : seconds,
-                 .bytes_in = transfer.is_stream ? 0 : transfer.handle->bytes_in(),
-                 .bytes_out = transfer.handle->bytes_out(),
-                 .connections = transfer.handle->connections()});
-  if (code == CURLE_OK && transfer.status / 100 == 2) {
-    end_attempt(transfer);
+                 .bytes_in = outcome.bytes_in,
+                 .bytes_out = outcome.bytes_out,
+                 .connections = outcome.connections});
+  if (!outcome.failure && outcome.status / 100 == 2) {
     transfer.body.reserve(transfer.body.size() + json_padding_bytes);
-    answer(transfer, Response{.status = transfer.status, .body = std::move(transfer.body)});
+    answer(transfer, Response{.status = outcome.status, .body = std::move(transfer.body)});
     return;
   }
-  ApiError error = error_of(transfer, code);
-  const std::shared_ptr<const Identity> used = transfer.handle->identity();
-  end_attempt(transfer);
-  if (transfer.status == 401 && !transfer.credentials_renewed &&
-      credentials_.rejected(used, now()) && !transfer.is_stream) {
+  ApiError error =
+      outcome.failure ? *std::move(outcome.failure) : parse_status(outcome.status, transfer.body);
+  if (outcome.retry_after_s > 0) {
+    error.retry_after = std::chrono::seconds(outcome.retry_after_s);
+  }
+  if (outcome.status == 401 && !transfer.credentials_renewed &&
+      credentials_.rejected(outcome.identity, now()) && !transfer.is_stream) {
     transfer.credentials_renewed = true;
     enqueue(transfer);
     return;

@@ -170,6 +170,72 @@ TEST(Transport, RepeatsARequestWhoseConnectionBroke) {
   EXPECT_EQ(post.error().kind, ApiError::Kind::broken);
 }
 
+TEST(Transport, ReplacesAKeptConnectionThatHasClosed) {
+  std::atomic<int> seen{0};
+  ScriptedServer server([&](const ServerRequest&, Connection& connection) {
+    if (++seen % 2 == 0) {
+      connection.cut();  // before a byte of the answer
+      return;
+    }
+    connection.respond(200, std::to_string(seen));
+  });
+  const auto client = client_of(server.url());
+  for (const char* expected : {"1", "3", "5"}) {
+    const auto answer = client->call({.method = Method::post, .path = "/x", .body = "b"});
+    ASSERT_TRUE(answer.has_value()) << answer.error().message;
+    EXPECT_EQ(answer->body, expected);
+  }
+  EXPECT_EQ(client->stats().retries, 0U);
+  EXPECT_EQ(server.connections(), 3);
+}
+
+TEST(Transport, AnswersThatCloseAndAnswersInPieces) {
+  ScriptedServer server([&](const ServerRequest& request, Connection& connection) {
+    if (request.target == "/closes") {
+      connection.raw("HTTP/1.1 200 OK\r\n\r\nuntil the end");
+      connection.cut();
+    } else if (request.target == "/asks") {
+      connection.respond(200, "last", "Connection: close\r\n");
+      connection.cut();
+    } else if (request.target == "/html") {
+      connection.raw("<html>\r\n\r\n");
+      connection.cut();
+    } else {
+      connection.begin_chunks();
+      connection.chunk("in ");
+      connection.chunk("pieces");
+      connection.end_chunks();
+    }
+  });
+  const auto client = client_of(server.url());
+  EXPECT_EQ(client->call({.path = "/chunks"})->body, "in pieces");
+  EXPECT_EQ(client->call({.path = "/closes"})->body, "until the end");
+  EXPECT_EQ(client->call({.path = "/asks"})->body, "last");
+  EXPECT_EQ(client->call({.path = "/chunks"})->body, "in pieces");
+  EXPECT_EQ(client->call({.path = "/html"}).error().kind, ApiError::Kind::malformed);
+  EXPECT_EQ(client->call({.path = "/chunks"})->body, "in pieces");
+}
+
+TEST(Transport, SendsAndReceivesMoreThanASocketHolds) {
+  ScriptedServer server([](const ServerRequest& request, Connection& connection) {
+    connection.respond(200, request.body + request.body);
+  });
+  const auto client = client_of(server.url());
+  std::string body(5'000'000, 'x');
+  body.back() = 'y';
+  const auto answer = client->call({.method = Method::put, .path = "/x", .body = body});
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->body, body + body);
+}
+
+TEST(Transport, PutsTheServersPathBeforeItsOwn) {
+  ScriptedServer server([](const ServerRequest& request, Connection& connection) {
+    connection.respond(200, request.target);
+  });
+  const auto client = client_of(server.url() + "/k8s/clusters/a");
+  EXPECT_EQ(client->call({.path = "/version"})->body, "/k8s/clusters/a/version");
+}
+
 TEST(Transport, SaysThatNobodyListens) {
   const int port = [] {
     const ScriptedServer gone([](const ServerRequest&, Connection&) {});
