@@ -35,6 +35,9 @@ Result<int> demo(const std::vector<std::string>& arguments);
 Result<int> simulate(const std::vector<std::string>& arguments);
 Result<int> train(const std::vector<std::string>& arguments);
 Result<int> run(const std::vector<std::string>& arguments);
+Result<int> plan(const std::vector<std::string>& arguments);
+Result<int> explain(const std::vector<std::string>& arguments);
+Result<int> snapshot(const std::vector<std::string>& arguments);
 
 // The whole program but for signals. Results go to standard output, errors to standard error.
 int run_command_line(const std::vector<std::string>& arguments);

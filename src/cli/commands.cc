@@ -17,6 +17,9 @@ constexpr std::array all_commands = {
     Command{"simulate", "Replay a scenario or a named study in virtual time, and compare policies",
             simulate},
     Command{"run", "Schedule the pods of a live cluster that name this scheduler", run},
+    Command{"plan", "Show what run would do on a live cluster now, and do nothing", plan},
+    Command{"explain", "Say why a live pod is where it is, or why it waits", explain},
+    Command{"snapshot", "Capture a live cluster in a file, to plan for and to simulate", snapshot},
     Command{"train", "Learn what a node could still hold from your own history", train},
 };
 

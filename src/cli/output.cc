@@ -65,6 +65,10 @@ Json study_json(const StudyResult& result) {
 // A JSON string is a YAML string too; other scalars read the same in both.
 void append_yaml(std::string& text, const Json& value, std::size_t indent, bool in_list) {
   const std::string margin(indent, ' ');
+  if (!value.is_structured() || value.empty()) {
+    text += value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return;
+  }
   if (value.is_object()) {
     bool first = in_list;
     for (const auto& [key, item] : value.items()) {
@@ -75,7 +79,7 @@ void append_yaml(std::string& text, const Json& value, std::size_t indent, bool 
         text += "\n";
         append_yaml(text, item, indent + 2, false);
       } else {
-        text += " " + item.dump() + "\n";
+        text += " " + item.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       }
     }
     return;
@@ -126,13 +130,17 @@ Statistics statistics(const PolicyResult& policy, std::size_t metric) {
   return {.mean = mean, .sd = count > 1 ? std::sqrt(squares / (count - 1)) : 0};
 }
 
-std::string to_json(const StudyResult& result) {
-  return study_json(result).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string to_json(const StudyResult& result) { return json_text(study_json(result)); }
+
+std::string to_yaml(const StudyResult& result) { return yaml_text(study_json(result)); }
+
+std::string json_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string to_yaml(const StudyResult& result) {
+std::string yaml_text(const Json& value) {
   std::string text;
-  append_yaml(text, study_json(result), 0, false);
+  append_yaml(text, value, 0, false);
   return text;
 }
 
@@ -209,6 +217,26 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string pad(widths[i] - columns_of(row[i]), ' ');
       line += i == 0 ? row[i] + pad : "  " + pad + row[i];
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string columns(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], columns_of(row[i]));
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i] + std::string(widths[i] - columns_of(row[i]) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

@@ -1,6 +1,7 @@
 // A StudyResult as a table, JSON or YAML, and files that are there whole or not at all.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -25,12 +26,18 @@ std::string to_table(const StudyResult& result);
 // By --output's name.
 std::string to_format(const StudyResult& result, std::string_view format);
 
+// Any value as one line of JSON, or as YAML. Text that is not UTF-8 is replaced.
+std::string json_text(const nlohmann::ordered_json& value);
+std::string yaml_text(const nlohmann::ordered_json& value);
+
 // `policy,seed,order,pod,node,gpus`, one row an arrival, GPU indices joined by `|`.
 std::string placements_csv(const StudyResult& result);
 
 // A number as short as it can be read back the same; whole numbers without a point.
 std::string number_text(double value);
 
+// Columns aligned to the left, two spaces between them; the last may be of any length.
+std::string columns(const std::vector<std::vector<std::string>>& rows);
 // Columns aligned: the first to the left, the others to the right; the first row is the head.
 std::string aligned(const std::vector<std::vector<std::string>>& rows);
 

@@ -3,8 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <fstream>
+#include <optional>
 
 #include "cli/command.h"
+#include "cli/live/snapshot_read.h"
+#include "cli/live/snapshot_study.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/scenario/run.h"
@@ -13,6 +17,7 @@
 #include "cli/study.h"
 #include "cli/suggest.h"
 #include "engines/placement/engine.h"
+#include "model/file.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -22,9 +27,11 @@ constexpr const char* scenario_example = "plimsoll simulate examples/two-teams.y
 void print_help() {
   fmt::print(
       "usage: plimsoll simulate SCENARIO.yaml [OPTIONS]\n"
+      "       plimsoll simulate FILE.snapshot [OPTIONS]\n"
       "       plimsoll simulate STUDY [OPTIONS]\n\n"
       "Replays work on a cluster in virtual time, once for every policy and seed, and compares "
-      "them.\n\nStudies:\n");
+      "them. A\nfile of plimsoll snapshot is where they start from: what would each make of what "
+      "waits there?\n\nStudies:\n");
   for (const Study& study : studies()) {
     fmt::print("  {:<12}{}\n", study.name, study.help);
   }
@@ -95,6 +102,37 @@ Result<int> simulate_file(const std::vector<std::string>& arguments) {
   });
 }
 
+Result<int> simulate_snapshot(const std::vector<std::string>& arguments) {
+  const std::string& path = arguments.front();
+  const model::Snapshot snapshot = TRY(load_snapshot(path));
+  Options options(fmt::format("plimsoll simulate {}", path),
+                  "What each policy would make of what waits in the snapshot, if what runs goes on "
+                  "and nothing comes",
+                  "plimsoll simulate today.snapshot --policy plimsoll,vanilla");
+  StudyOptions study_options;
+  declare_study_options(options, study_options, placement_policies(), "plimsoll,vanilla", "1");
+  return run_and_finish(options, study_options, arguments, [&](const StudyContext& context) {
+    return run_snapshot(snapshot, path, context);
+  });
+}
+
+Result<int> simulate_ours(model::FileKind kind, const std::vector<std::string>& arguments) {
+  if (kind == model::FileKind::snapshot) {
+    return simulate_snapshot(arguments);
+  }
+  return bad_input(fmt::format("{}: found a {}, expected a snapshot", arguments.front(),
+                               kind == model::FileKind::plan ? "plan" : "journal"));
+}
+
+// What the file says that it is; none: no such file, or not one of ours.
+std::optional<model::FileKind> kind_of(const std::string& path) {
+  std::string beginning(model::file_kind_bytes, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  beginning.resize(static_cast<std::size_t>(file.gcount()));
+  return model::file_kind(beginning);
+}
+
 bool looks_like_a_file(const std::string& name) {
   return name.ends_with(".yaml") || name.ends_with(".yml") || name.find('/') != std::string::npos;
 }
@@ -110,6 +148,9 @@ Result<int> simulate(const std::vector<std::string>& arguments) {
   if (name == "--fields") {
     fmt::print("{}", scenario_reference());
     return exit_done;
+  }
+  if (const auto kind = kind_of(name)) {
+    return simulate_ours(*kind, arguments);
   }
   if (looks_like_a_file(name)) {
     return simulate_file(arguments);

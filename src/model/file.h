@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,12 @@ inline constexpr std::int32_t file_version = 2;
 inline constexpr std::size_t file_line_bytes_max = std::size_t{4} << 20;
 inline constexpr int file_window_log_max = 23;  // 8 MiB of zstd window
 inline constexpr std::uint64_t file_records_max = 1ULL << 26;
+
+enum class FileKind : std::uint8_t { snapshot, plan, journal };
+// What a file that begins with these bytes says that it is; none: not a file of ours, or too few
+// bytes to tell (file_kind_bytes are enough).
+inline constexpr std::size_t file_kind_bytes = 72;
+std::optional<FileKind> file_kind(std::string_view beginning);
 
 // Takes the next bytes of a file; its error ends the encoding.
 using Sink = std::function<Result<void>(std::string_view bytes)>;

@@ -53,6 +53,24 @@ std::string shown(std::string_view text) {
 
 }  // namespace
 
+std::optional<FileKind> file_kind(std::string_view beginning) {
+  if (!beginning.starts_with(little_endian(skippable_magic)) ||
+      beginning.size() < frame_head_bytes) {
+    return std::nullopt;
+  }
+  const std::size_t size = from_little_endian(beginning.substr(4));
+  std::string_view text = beginning.substr(frame_head_bytes);
+  if (size > header_bytes_max || text.size() < size || !text.starts_with(program)) {
+    return std::nullopt;
+  }
+  text = text.substr(program.size(), size - std::min(size, program.size()));
+  const auto kind = std::ranges::find(kind_names, text.substr(0, text.find(' ')));
+  if (kind == kind_names.end()) {
+    return std::nullopt;
+  }
+  return static_cast<FileKind>(kind - kind_names.begin());
+}
+
 void FrameWriter::Free::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 void FrameReader::Free::operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
 

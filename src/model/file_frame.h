@@ -20,8 +20,6 @@ struct ZSTD_DCtx_s;
 
 namespace plimsoll::model {
 
-enum class FileKind : std::uint8_t { snapshot, plan, journal };
-
 class FrameWriter {
  public:
   FrameWriter(FileKind kind, Sink sink);

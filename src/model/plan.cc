@@ -69,6 +69,8 @@ std::string phrase(RefusalCode code, const std::string& detail) {
 
 }  // namespace
 
+std::string to_string(const Refusal& refusal) { return phrase(refusal.code, refusal.detail); }
+
 std::string to_string(const std::vector<Refusal>& refusals, std::int32_t nodes_total) {
   if (nodes_total == 0) {
     return "no nodes available to schedule pods";

@@ -53,6 +53,8 @@ struct Refusal {
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
+// As kube-scheduler says it of each node: "Insufficient cpu".
+std::string to_string(const Refusal& refusal);
 // As kube-scheduler says it: "0/15 nodes are available: 12 Insufficient GPU memory, 3 …". The most
 // nodes first, then in RefusalCode's order, then by detail; equal refusals are added up.
 std::string to_string(const std::vector<Refusal>& refusals, std::int32_t nodes_total);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -100,6 +101,8 @@ class Engine {
 
   // Why no node takes `spec` now, node by node. O(nodes).
   std::vector<model::Refusal> explain(SpecId spec) const;
+  // The same with their names: nodes that would take it are not among them.
+  std::vector<std::pair<NodeId, model::Refusal>> explain_by_node(SpecId spec) const;
   std::int32_t node_count() const;
   // As last told; its id is none() where it is gone. Requires: it was once there.
   const model::Node& node(NodeId node) const;

@@ -71,23 +71,16 @@ Engine::Fragmentation Engine::fragmentation() const {
   return sum;
 }
 
-std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
+// Of every node that does not take one more pod of the spec, why not: the first reason.
+void Engine::State::each_refusal(
+    SpecId spec_id,
+    const std::function<void(NodeId, model::RefusalCode, const std::string&)>& take_one) const {
   using model::RefusalCode;
-  const State& s = *state_;
+  const State& s = *this;
   const SpecEntry& spec = s.specs[spec_id.index()];
   const Shape& shape = spec.shape;
   const PairConstraints::Check check = s.pairs.check(spec_id);
   const bool barred = s.barred(spec);
-  std::vector<model::Refusal> refusals;
-  const auto count = [&](RefusalCode code, const std::string& detail) {
-    for (model::Refusal& r : refusals) {
-      if (r.code == code && r.detail == detail) {
-        ++r.nodes;
-        return;
-      }
-    }
-    refusals.push_back({code, detail, 1});
-  };
   for (std::size_t i = 0; i < s.nodes.size(); ++i) {
     const model::Node& node = s.nodes[i];
     if (!node.id.valid()) continue;
@@ -98,49 +91,73 @@ std::vector<model::Refusal> Engine::explain(SpecId spec_id) const {
       const auto number = static_cast<std::size_t>(want.first);
       return number >= facts.extra.size() || facts.extra[number] < want.second;
     });
+    const auto refuse = [&](RefusalCode code, const std::string& detail) {
+      take_one(node.id, code, detail);
+    };
     if (!node.ready) {
-      count(RefusalCode::node_not_ready, "");
+      refuse(RefusalCode::node_not_ready, "");
     } else if (node.unschedulable && !spec.tolerates_cordon) {
-      count(RefusalCode::node_cordoned, "");
+      refuse(RefusalCode::node_cordoned, "");
     } else if (!model::selects(spec.spec, node)) {
-      count(RefusalCode::node_selector, "");
+      refuse(RefusalCode::node_selector, "");
     } else if (taint != nullptr) {
-      count(RefusalCode::taint, fmt::format("{}: {}", taint->key, taint->value));
+      refuse(RefusalCode::taint, fmt::format("{}: {}", taint->key, taint->value));
     } else if (shape.asks_gpus() && !shape.models.empty() &&
                !std::ranges::binary_search(shape.models, facts.gpu_model)) {
-      count(RefusalCode::gpu_model, "");
+      refuse(RefusalCode::gpu_model, "");
     } else if (shape.gpus > 0 && facts.gpu_memory < shape.gpu_memory_min) {
-      count(RefusalCode::gpu_memory, "");
+      refuse(RefusalCode::gpu_memory, "");
     } else if (!s.uses.ports_free(i, spec.uses)) {
-      count(RefusalCode::host_port, "");
+      refuse(RefusalCode::host_port, "");
     } else if (row.pods_free <= 0) {
-      count(RefusalCode::too_many_pods, "");
+      refuse(RefusalCode::too_many_pods, "");
     } else if (shape.cpu > std::max<std::int64_t>(row.cpu_free, 0)) {
-      count(RefusalCode::cpu, "");
+      refuse(RefusalCode::cpu, "");
     } else if (shape.memory > std::max<std::int64_t>(row.memory_free, 0)) {
-      count(RefusalCode::memory, "");
+      refuse(RefusalCode::memory, "");
     } else if (lacking != shape.extra.end()) {
       const std::string& name = s.table.resources().name(lacking->first);
       const bool storage = name == "ephemeral-storage";
-      count(storage ? RefusalCode::ephemeral_storage : RefusalCode::extended_resource,
-            storage ? "" : name);
+      refuse(storage ? RefusalCode::ephemeral_storage : RefusalCode::extended_resource,
+             storage ? "" : name);
     } else if (shape.shares() && row.shareable_free_max < shape.milli) {
-      count(RefusalCode::gpu_share, "");
+      refuse(RefusalCode::gpu_share, "");
     } else if (shape.gpus > 0 && !shape.shares() && row.gpus_whole_free < shape.gpus) {
-      count(RefusalCode::gpu, "");
+      refuse(RefusalCode::gpu, "");
     } else if (shape.mig_count > 0 && !s.table.choose_mig(i, shape)) {
-      count(RefusalCode::mig_profile, shape.mig_profile);
+      refuse(RefusalCode::mig_profile, shape.mig_profile);
     } else if (barred) {
-      count(RefusalCode::claim_in_use, "");
+      refuse(RefusalCode::claim_in_use, "");
     } else if (!s.uses.volumes_fit(i, spec.uses)) {
-      count(RefusalCode::volume_limit, "");
+      refuse(RefusalCode::volume_limit, "");
     } else if (!model::volumes_reach(spec.spec, node)) {
-      count(RefusalCode::volume_topology, "");
+      refuse(RefusalCode::volume_topology, "");
     } else if (!check.allows(i)) {
       const PairConstraints::Refused refused = check.refused(i);
-      count(refused.code, refused.detail);
+      refuse(refused.code, refused.detail);
     }
   }
+}
+
+std::vector<model::Refusal> Engine::explain(SpecId spec) const {
+  std::vector<model::Refusal> refusals;
+  state_->each_refusal(spec, [&](NodeId, model::RefusalCode code, const std::string& detail) {
+    for (model::Refusal& known : refusals) {
+      if (known.code == code && known.detail == detail) {
+        ++known.nodes;
+        return;
+      }
+    }
+    refusals.push_back({code, detail, 1});
+  });
+  return refusals;
+}
+
+std::vector<std::pair<NodeId, model::Refusal>> Engine::explain_by_node(SpecId spec) const {
+  std::vector<std::pair<NodeId, model::Refusal>> refusals;
+  state_->each_refusal(spec, [&](NodeId node, model::RefusalCode code, const std::string& detail) {
+    refusals.push_back({node, {code, detail, 1}});
+  });
   return refusals;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -118,6 +119,9 @@ struct Engine::State {
   [[nodiscard]] bool barred(const SpecEntry& spec) const {
     return spec.uses_any && !uses.claims_free(spec.uses);
   }
+  void each_refusal(
+      SpecId spec,
+      const std::function<void(NodeId, model::RefusalCode, const std::string&)>& take_one) const;
   [[nodiscard]] std::vector<PairConstraints::Placed> placed() const;
   void refresh_block_domains();
   std::optional<Choice> find(SpecId id, const std::vector<bool>* allowed);

@@ -90,7 +90,8 @@ class ClusterStore {
   std::vector<model::Delta> take_deltas() { return std::exchange(deltas_, {}); }
   [[nodiscard]] bool has_deltas() const { return !deltas_.empty(); }
   std::vector<Held> take_held() { return std::exchange(held_, {}); }
-  [[nodiscard]] std::vector<Held> all_held() const;
+  [[nodiscard]] std::vector<Held> all_held() const;    // but those whose condition says it already
+  [[nodiscard]] std::vector<Held> every_held() const;  // by name
 
   // Names of ids that were told of and not taken back; null: unknown.
   [[nodiscard]] const PodName* pod(PodId id) const;

@@ -189,6 +189,18 @@ std::vector<Held> ClusterStore::all_held() const {
   return held;
 }
 
+std::vector<Held> ClusterStore::every_held() const {
+  std::vector<Held> held;
+  for (const PodEntry& pod : pods_) {
+    if (!pod.held.empty()) {
+      held.push_back({.pod = pod.name, .reason = pod.held});
+    }
+  }
+  std::ranges::sort(held, {},
+                    [](const Held& one) { return std::pair(one.pod.name_space, one.pod.name); });
+  return held;
+}
+
 ClusterStore::Resolved ClusterStore::resolve(const PodEntry& pod) const {
   const Base& base = bases_[pod.base];
   Resolved resolved{.spec = base.spec};

@@ -15,6 +15,8 @@ namespace {
 
 // Longer waits are taken in parts, so that no clock arithmetic can overflow.
 constexpr std::chrono::seconds wait_max{3600};
+// How soon wait_synced() notices that it is to end.
+constexpr std::chrono::milliseconds sync_poll{100};
 
 // A resource whose objects are T, put into the store and taken out of it by these.
 template <typename T>
@@ -219,14 +221,31 @@ void KubeWorld::change(const std::function<void()>& change) {
   }
 }
 
-Result<void> KubeWorld::wait_synced(std::chrono::milliseconds deadline) {
+Result<void> KubeWorld::wait_synced(std::chrono::milliseconds deadline,
+                                    const std::function<bool()>& given_up) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
   std::unique_lock lock(mutex_);
-  const bool in_time =
-      changed_.wait_for(lock, deadline, [&] { return unsynced_ == 0 || stopped_; });
+  const auto synced = [&] { return unsynced_ == 0 || stopped_; };
+  while (!changed_.wait_for(lock, sync_poll, synced)) {
+    if (given_up && given_up()) {
+      stopped_ = true;
+      break;
+    }
+    for (std::size_t i = 0; i < sinks_.size(); ++i) {  // that does not get better by waiting
+      const std::optional<ApiError> error = reflectors_[i]->status().last_error;
+      if (!synced_[i] && error && error->forbidden()) {
+        return failed(fmt::format("{}: may not list {}: {}", client_.config().server,
+                                  sinks_[i]->resource().path, error->message));
+      }
+    }
+    if (std::chrono::steady_clock::now() >= end) {
+      break;
+    }
+  }
   if (stopped_) {
     return failed("stopped before the cluster was read");
   }
-  if (in_time) {
+  if (unsynced_ == 0) {
     return {};
   }
   std::string missing;
@@ -306,6 +325,16 @@ std::string KubeWorld::name_of(NodeId node) const {
   const std::lock_guard lock(mutex_);
   const std::string* name = store_.node(node);
   return name == nullptr ? std::string() : *name;
+}
+
+std::optional<PodId> KubeWorld::find_pod(std::string_view key) const {
+  const std::lock_guard lock(mutex_);
+  return store_.find_pod(key);
+}
+
+std::vector<Held> KubeWorld::held() const {
+  const std::lock_guard lock(mutex_);
+  return store_.every_held();
 }
 
 WorldStats KubeWorld::stats() const {

@@ -13,7 +13,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kube/client/transport.h"
@@ -65,9 +67,10 @@ class KubeWorld final : public ports::World, public ports::Clock {
   static Result<std::unique_ptr<KubeWorld>> make(Client& client, WorldOptions options);
   ~KubeWorld() override;
 
-  // Blocks until every resource was listed once. Errors: one that could not be in time, by name,
-  // with what the server said; stopped.
-  Result<void> wait_synced(std::chrono::milliseconds deadline);
+  // Blocks until every resource was listed once. Errors: one that could not be in time, or that we
+  // may not list, by name, with what the server said; stopped, or `given_up` (asked now and then).
+  Result<void> wait_synced(std::chrono::milliseconds deadline,
+                           const std::function<bool()>& given_up = {});
   // Blocks until something changed, `until` (on this clock), or stop(); false: stopped.
   bool wait(Time until);
   void wake();
@@ -83,6 +86,9 @@ class KubeWorld final : public ports::World, public ports::Clock {
   // "namespace/name" of a pod, or the name of a node; empty: gone.
   [[nodiscard]] std::string name_of(PodId pod) const;
   [[nodiscard]] std::string name_of(NodeId node) const;
+  [[nodiscard]] std::optional<PodId> find_pod(std::string_view key) const;  // by "namespace/name"
+  // Every pending pod of ours that is not told of, and why.
+  [[nodiscard]] std::vector<Held> held() const;
   // Says of every pod that is held why it is: once, by who has begun to lead.
   void tell_all_held();
   [[nodiscard]] WorldStats stats() const;
