@@ -22,6 +22,12 @@ bool names(const Requirement& requirement, const std::string& name) {
   return false;
 }
 
+// The term but for its names.
+bool holds_nameless(const NodeSelectorTerm& term, const Node& node) {
+  return !(term.expressions.empty() && term.names.empty()) &&
+         matches(term.expressions, node.labels);
+}
+
 bool tolerated(const PodSpec& spec, const Taint& taint) {
   return std::ranges::any_of(spec.tolerations, [&](const auto& t) { return tolerates(t, taint); });
 }
@@ -29,8 +35,7 @@ bool tolerated(const PodSpec& spec, const Taint& taint) {
 }  // namespace
 
 bool holds(const NodeSelectorTerm& term, const Node& node) {
-  return !(term.expressions.empty() && term.names.empty()) &&
-         matches(term.expressions, node.labels) &&
+  return holds_nameless(term, node) &&
          std::ranges::all_of(term.names, [&](const auto& r) { return names(r, node.name); });
 }
 
@@ -56,7 +61,7 @@ bool selects(const PodSpec& spec, const Node& node) {
 
 bool volumes_reach(const PodSpec& spec, const Node& node) {
   return std::ranges::all_of(spec.volume_topology, [&](const auto& terms) {
-    return std::ranges::any_of(terms, [&](const auto& term) { return holds(term, node); });
+    return std::ranges::any_of(terms, [&](const auto& t) { return holds_nameless(t, node); });
   });
 }
 

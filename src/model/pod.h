@@ -118,7 +118,8 @@ std::string canonical_text(const PodSpec& spec);
 
 // The labels, affinity and node selector of `spec` against a node, taints and resources apart.
 bool selects(const PodSpec& spec, const Node& node);
-// Whether the bound volumes of `spec` can be reached from `node`.
+// Whether the bound volumes of `spec` can be reached from `node`. As kube-scheduler has it, their
+// terms are about labels alone: names in them always hold.
 bool volumes_reach(const PodSpec& spec, const Node& node);
 // Whether `spec` may go to a cordoned node, as kube-scheduler's NodeUnschedulable reads it.
 bool tolerates_cordon(const PodSpec& spec);

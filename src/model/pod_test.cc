@@ -126,6 +126,10 @@ TEST(PodSpec, OfEachListOfVolumeTopologyOneTermMustHold) {
   EXPECT_TRUE(volumes_reach(spec, node));
   spec.volume_topology.push_back({there});
   EXPECT_FALSE(volumes_reach(spec, node));
+  spec.volume_topology = {{{{}, {{"metadata.name", SelectorOperator::in, {"another"}}}}}};
+  EXPECT_TRUE(volumes_reach(spec, node)) << "as kube-scheduler reads it";
+  spec.volume_topology = {{NodeSelectorTerm{}}};
+  EXPECT_FALSE(volumes_reach(spec, node));
 }
 
 TEST(PodSpec, ACordonIsATaintToWhomToleratesIt) {

@@ -25,6 +25,7 @@ class RandomHistory {
     std::uint32_t nodes = 12;
     bool pairwise = true;  // specs that look at other pods
     bool mig = true;
+    bool whole_gpus = false;  // which never fail, of any model: what kube-scheduler can count
     bool pairs_only = false;  // nothing but other pods, selectors and taints keeps a pod off
   };
 
@@ -173,13 +174,13 @@ class RandomHistory {
     spec.requests.ephemeral_storage = gibibyte * (one_in(6) ? 1 : 0);
     if (one_in(4)) spec.requests.extended = {{"rdma/hca", one_in(3) ? 0 : 1}};
     spec.gpu.count = one_in(3) ? 0 : static_cast<std::int32_t>(random_.below(5));
-    if (spec.gpu.count == 1) {
+    if (spec.gpu.count == 1 && !options_.whole_gpus) {
       spec.gpu.milli = GpuMilli(static_cast<std::int64_t>(1 + random_.below(10)) * 100);
     }
     if (options_.mig && spec.gpu.count > 0 && spec.gpu.count < 3 && one_in(3)) {
       spec.gpu.milli = whole_gpu;
       spec.gpu.mig_profile = any_text({"3g.40gb", "1g.10gb"});
-    } else if (one_in(6)) {
+    } else if (!options_.whole_gpus && one_in(6)) {
       spec.gpu.models = {any_text({"T4", "V100"})};
     }
     if (one_in(4)) {
@@ -194,7 +195,7 @@ class RandomHistory {
       std::ranges::sort(spec.volumes);
       spec.volumes.erase(std::ranges::unique(spec.volumes).begin(), spec.volumes.end());
     }
-    if (one_in(12)) spec.exclusive_claims = {"default/data"};
+    if (one_in(12)) spec.exclusive_claims = {spec.name_space + "/data"};
   }
 
   void random_tolerations(model::PodSpec& spec) {
@@ -296,7 +297,7 @@ class RandomHistory {
         node.attach_limits = {{"ebs", static_cast<std::int64_t>(random_.below(4))}};
         break;
       case 6:
-        if (!node.gpus.empty()) {
+        if (!node.gpus.empty() && !options_.whole_gpus) {
           node.gpus[random_.below(node.gpus.size())].condition =
               one_in(2) ? model::GpuCondition::failed : model::GpuCondition::stable;
         }
