@@ -43,6 +43,12 @@ Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler, Logger&
     plan.actions.clear();
     const Time began = world.now();
     TRY_VOID(scheduler.turn(plan));
+    for (const model::Action& action : plan.actions) {
+      if (std::holds_alternative<model::Refuse>(action.kind)) {
+        // Not taken: it leads no more, and who does tells the pods anew.
+        [[maybe_unused]] const Result<void> told = world.apply(action);
+      }
+    }
     if (!plan.actions.empty()) {
       const auto binds = std::ranges::count_if(plan.actions, [](const model::Action& action) {
         return std::holds_alternative<model::Bind>(action.kind);
