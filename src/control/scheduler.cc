@@ -454,10 +454,9 @@ Result<Scheduler> Scheduler::make(ports::World& world, const ports::Clock& clock
   return Scheduler(std::move(state));
 }
 
-Result<void> Scheduler::turn(model::Plan& plan) {
+Result<void> Scheduler::follow() {
   State& s = *state_;
   s.now = s.clock.now();
-  plan.made = s.now;
   s.changes.clear();
   s.explained.reset();
   TRY_VOID(s.world.observe(s.changes));
@@ -468,6 +467,13 @@ Result<void> Scheduler::turn(model::Plan& plan) {
     }
     s.follow(change);
   }
+  return {};
+}
+
+Result<void> Scheduler::turn(model::Plan& plan) {
+  State& s = *state_;
+  TRY_VOID(follow());
+  plan.made = s.now;
   TRY_VOID(s.decide(plan));
   s.fresh.clear();
   s.room_made = false;

@@ -88,6 +88,10 @@ class Scheduler {
   // Errors: the world's, or a delta that does not fit what is known.
   Result<void> turn(model::Plan& plan);
 
+  // The first part of a turn: learns what changed and decides nothing, as who stands by does. What
+  // arrived is decided about by the next turn.
+  Result<void> follow();
+
   // When a turn may decide something though nothing changes (a decline runs out); `never` if not.
   [[nodiscard]] Time next_wake() const;
 

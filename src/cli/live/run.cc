@@ -1,5 +1,6 @@
 // `plimsoll run`: the scheduler on a live cluster.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,8 @@
 #include "cli/options.h"
 #include "cli/parallel.h"
 #include "control/scheduler.h"
+#include "kube/client/events.h"
+#include "kube/client/leader.h"
 #include "kube/world/world.h"
 
 namespace plimsoll::cli {
@@ -20,10 +23,15 @@ namespace {
 // How soon the loop notices Ctrl-C and SIGTERM.
 constexpr Duration stop_poll = microseconds(200'000);
 constexpr std::chrono::seconds sync_deadline{60};
+constexpr std::size_t index_bytes_max = std::size_t{64} << 20;
 
 struct RunFlags {
   ConnectFlags connect;
   std::string scheduler_name = "plimsoll";
+  bool leader_elect = false;
+  std::string lease_namespace = "plimsoll-system";
+  std::string lease_name = "plimsoll";
+  std::int64_t gang_timeout_s = 300;
   std::string policy = "plimsoll";
   std::string log_format = "text";
   bool verbose = false;
@@ -31,14 +39,64 @@ struct RunFlags {
 
 std::string seconds_of(Duration duration) { return fmt::format("{:.3f}", to_seconds(duration)); }
 
-Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler, Logger& log) {
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+// Who decides. Without an election, this process does, from the start.
+class Leadership {
+ public:
+  static Result<std::unique_ptr<Leadership>> make(const RunFlags& flags, kube::Client& client,
+                                                  const std::string& identity, Logger& log) {
+    auto made = std::make_unique<Leadership>();
+    if (flags.leader_elect) {
+      kube::ElectionOptions options{
+          .name_space = flags.lease_namespace, .name = flags.lease_name, .identity = identity};
+      kube::LeaderCallbacks callbacks{
+          .on_started_leading = [&log] { log.write(kube::LogLevel::info, "leading"); },
+          .on_stopped_leading = [&log] { log.write(kube::LogLevel::info, "no longer leading"); },
+          .on_new_leader =
+              [&log](std::string_view holder) {
+                log.write(kube::LogLevel::info, "leader", {{"holder", std::string(holder)}});
+              }};
+      made->elector_ =
+          TRY(kube::LeaderElector::make(client, std::move(options), std::move(callbacks)));
+    }
+    return made;
+  }
+  // None: nothing is fenced.
+  [[nodiscard]] std::shared_ptr<const kube::Fence> fence() const {
+    return elector_ ? elector_->shared_fence() : nullptr;
+  }
+  [[nodiscard]] bool leading() const { return !elector_ || elector_->leading(); }
+
+ private:
+  std::unique_ptr<kube::LeaderElector> elector_;
+};
+
+// Stands by until it leads, then decides until it is told to stop. Errors: the scheduler's; the
+// lead was lost, and somebody else decides now.
+Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
+                  const Leadership& leadership, Logger& log) {
   const StopFlag& stop = process_stop_flag();
   model::Plan plan;
+  bool led = false;
   while (!stop.requested()) {
-    const Time now = world.now();
-    world.wait(std::min(scheduler.next_wake(), now + stop_poll));
+    world.wait(std::min(scheduler.next_wake(), world.now() + stop_poll));
     if (stop.requested()) {
       break;
+    }
+    if (!leadership.leading()) {
+      if (led) {
+        return failed("lost the lead: another replica schedules now; exiting, to start afresh");
+      }
+      TRY_VOID(scheduler.follow());
+      continue;
+    }
+    if (!led) {
+      led = true;
+      world.tell_all_held();
     }
     plan.actions.clear();
     const Time began = world.now();
@@ -78,6 +136,12 @@ Result<int> run(const std::vector<std::string>& arguments) {
   for (const placement::PolicyInfo& policy : placement::policies()) {
     policies.emplace_back(policy.name);
   }
+  options.flag("--leader-elect", flags.leader_elect,
+               "Decide only while holding a Lease: one of several replicas at a time");
+  options.text("--leader-elect-namespace", flags.lease_namespace, "Where that Lease is", "NAME");
+  options.text("--leader-elect-name", flags.lease_name, "What it is called", "NAME");
+  options.integer("--gang-timeout", flags.gang_timeout_s, {.min = 1, .max = 86'400},
+                  "Seconds after which a gang that could be bound in part only is undone");
   options.choice("--policy", flags.policy, policies, "How nodes are scored");
   options.choice("--log-format", flags.log_format, {"text", "json"}, "How log lines look");
   options.flag("-v,--verbose", flags.verbose, "Log every decision");
@@ -87,11 +151,24 @@ Result<int> run(const std::vector<std::string>& arguments) {
   }
   Logger log(flags.log_format == "json" ? LogFormat::json : LogFormat::text,
              flags.verbose ? kube::LogLevel::debug : kube::LogLevel::info);
+  std::shared_ptr<const kube::Fence> fence;  // outlives the client, whose requests carry it
   const std::unique_ptr<kube::Client> client = TRY(connect(flags.connect, log, "scheduler"));
-  const std::unique_ptr<kube::KubeWorld> world =
-      TRY(kube::KubeWorld::make(*client, {.store = {.scheduler_names = {flags.scheduler_name}}}));
+  const std::string identity =
+      fmt::format("{}_{}", host_name(), kube::boot_time_us() ^ (std::int64_t{getpid()} << 40));
+  kube::EventRecorder events(*client, {.controller = flags.scheduler_name,
+                                       .instance = fmt::format("plimsoll-{}", host_name())});
+  const std::unique_ptr<Leadership> leadership =
+      TRY(Leadership::make(flags, *client, identity, log));
+  fence = leadership->fence();
+  const std::unique_ptr<kube::KubeWorld> world = TRY(kube::KubeWorld::make(
+      *client, {.store = {.scheduler_names = {flags.scheduler_name}},
+                .fence = fence.get(),
+                .event = [&events](kube::Event event) { events.record(std::move(event)); }}));
   TRY_VOID(world->wait_synced(sync_deadline));
-  control::SchedulerConfig config{.queue = "skip", .placement = {.policy = flags.policy}};
+  control::SchedulerConfig config = control::SchedulerConfig::live();
+  config.placement.policy = flags.policy;
+  config.placement.index_bytes_max = index_bytes_max;
+  config.gang_timeout = seconds(flags.gang_timeout_s);
   control::Scheduler scheduler = TRY(control::Scheduler::make(*world, *world, std::move(config)));
   const auto counts = world->counts();
   log.write(kube::LogLevel::info, "scheduling",
@@ -99,7 +176,7 @@ Result<int> run(const std::vector<std::string>& arguments) {
              {"scheduler_name", flags.scheduler_name},
              {"nodes", std::to_string(counts.nodes)},
              {"pods", std::to_string(counts.pods)}});
-  TRY_VOID(loop(*world, scheduler, log));
+  TRY_VOID(loop(*world, scheduler, *leadership, log));
   log.write(kube::LogLevel::info, "stopped");
   return exit_done;
 }

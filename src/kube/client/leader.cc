@@ -182,6 +182,8 @@ LeaderElector::~LeaderElector() {
   done.wait_for(release_time_max);
 }
 
+std::shared_ptr<const Fence> LeaderElector::shared_fence() const { return {state_, &fence()}; }
+
 const Fence& LeaderElector::fence() const { return state_->fence(); }
 std::string LeaderElector::holder() const { return state_->holder(); }
 

@@ -37,6 +37,8 @@ class LeaderElector {
 
   [[nodiscard]] bool leading() const { return fence().open(); }
   [[nodiscard]] const Fence& fence() const;
+  // The same, for requests that may be answered after the elector is gone.
+  [[nodiscard]] std::shared_ptr<const Fence> shared_fence() const;
   // Who holds the Lease, as last seen; empty: nobody.
   [[nodiscard]] std::string holder() const;
 

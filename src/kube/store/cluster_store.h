@@ -97,6 +97,9 @@ class ClusterStore {
   [[nodiscard]] const PodName* pod(PodId id) const;
   [[nodiscard]] const std::string* node(NodeId id) const;
   [[nodiscard]] const GroupObject* group(GangId id) const;  // null also: it is not there yet
+  // The PodGroup (of scheduling.k8s.io) of the pod's gang, if its condition is to say something
+  // new: with `scheduled`, once as many members are bound as it needs; else why not, until then.
+  std::optional<PodName> group_to_tell(PodId pod, bool scheduled, std::string_view message);
   [[nodiscard]] std::optional<PodId> find_pod(std::string_view key) const;
   // What the condition PodScheduled of a pending pod says already.
   [[nodiscard]] bool told(PodId id, std::string_view message) const;
@@ -146,7 +149,8 @@ class ClusterStore {
     GangId id;  // none: not told of
     std::optional<GroupObject> object;
     std::set<std::uint32_t> pods;
-    GangReference stated;  // by its pods
+    GangReference stated;      // by its pods
+    std::string told_message;  // of why it does not start
     Time first_created;
     model::Gang told;
   };

@@ -160,6 +160,29 @@ const GroupObject* ClusterStore::group(GangId id) const {
   return gang.object ? &*gang.object : nullptr;
 }
 
+std::optional<PodName> ClusterStore::group_to_tell(PodId id, bool scheduled,
+                                                   std::string_view message) {
+  const std::uint32_t index = pods_[entry_of_[id.index()]].gang;
+  if (index == no_gang || gangs_[index].form != GangForm::pod_group || !gangs_[index].object) {
+    return std::nullopt;
+  }
+  GangEntry& gang = gangs_[index];
+  if (gang.object->told_scheduled || (!scheduled && gang.told_message == message)) {
+    return std::nullopt;
+  }
+  if (scheduled) {
+    const auto bound = std::ranges::count_if(
+        gang.pods, [&](std::uint32_t member) { return pods_[member].binding.has_value(); });
+    if (bound < gang.object->members_min) {
+      return std::nullopt;
+    }
+    gang.object->told_scheduled = true;
+  }
+  gang.told_message = message;
+  const Meta& meta = gang.object->meta;
+  return PodName{.name_space = meta.name_space, .name = meta.name, .uid = meta.uid};
+}
+
 std::vector<std::string> ClusterStore::group_keys(GangForm form) const {
   std::vector<std::string> keys;
   for (const GangEntry& gang : gangs_) {

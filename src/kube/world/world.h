@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kube/client/events.h"
+#include "kube/client/fence.h"
 #include "kube/client/transport.h"
 #include "kube/store/cluster_store.h"
 #include "ports/world.h"
@@ -28,25 +30,13 @@ class ResourceSink;
 class Reflector;
 struct Resource;
 
-// A Kubernetes Event about one object.
-struct EventNote {
-  std::string kind = "Pod";
-  std::string api_version = "v1";
-  std::string name_space;
-  std::string name;
-  std::string uid;
-  bool warning = false;
-  std::string reason;  // "Scheduled", "FailedScheduling"
-  std::string action;  // "Binding", "Scheduling"
-  std::string note;
-};
-
 struct WorldOptions {
   StoreOptions store;
-  // Asked before every write; false: we do not lead any more, and nothing is written.
-  std::function<bool()> may_write;
+  // Open while this process leads; closed, nothing is written. Null: it alone leads. Outlives the
+  // client.
+  const Fence* fence = nullptr;
   // Told of every event that a user should see; may be empty.
-  std::function<void(EventNote)> event;
+  std::function<void(Event)> event;
   bool read_only = false;              // writes nothing at all: for `plan` and `snapshot`
   std::chrono::milliseconds batch{2};  // how long wait() gathers once something changed
 };
@@ -101,6 +91,7 @@ class KubeWorld final : public ports::World, public ports::Clock {
   void add(Resource resource);
   void change(const std::function<void()>& change);
   bool fenced();
+  void write(Request request, Answer answer);
 
   Result<void> bind(const model::Bind& bind);
   void bind_answered(PodId pod, const PodName& name, const std::string& node,
@@ -114,6 +105,7 @@ class KubeWorld final : public ports::World, public ports::Clock {
   void refuse(const model::Refuse& refuse, const model::Reason& reason);
   void nominate(const model::Nominate& nominate);
   void tell_unschedulable(const PodName& pod, const std::string& message);
+  void tell_group(const PodName& group, bool scheduled, const std::string& message);
   void tell_held(const Held& pod);
   void remove(const PodName& name);
   template <typename Call>

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "kube/client/api.h"
 #include "kube/client/list_watch.h"
 #include "kube/client/timestamp.h"
 #include "kube/world/sinks.h"
@@ -12,18 +13,30 @@
 namespace plimsoll::kube {
 namespace {
 
-constexpr std::string_view merge_patch = "application/strategic-merge-patch+json";
-
-std::string pod_path(const PodName& pod, std::string_view subresource) {
-  return fmt::format("/api/v1/namespaces/{}/pods/{}{}", pod.name_space, pod.name, subresource);
+ObjectRef ref_of(const PodName& pod) {
+  return {.api_version = "v1", .plural = "pods", .name_space = pod.name_space, .name = pod.name};
 }
 
-// Names come from the API server and are DNS labels; only the rest needs escaping.
-std::string binding_body(const PodName& pod, std::string_view node) {
-  return fmt::format(
-      R"({{"apiVersion":"v1","kind":"Binding","metadata":{{"name":"{}","namespace":"{}","uid":"{}"}},)"
-      R"("target":{{"apiVersion":"v1","kind":"Node","name":"{}"}}}})",
-      pod.name, pod.name_space, pod.uid, node);
+// A change of a pod's status; safe to repeat.
+Request status_patch(const PodName& pod, nlohmann::json status) {
+  const nlohmann::json patch = {{"metadata", {{"uid", pod.uid}}}, {"status", std::move(status)}};
+  Request request =
+      patch_object(ref_of(pod), "status", PatchKind::strategic_merge, patch.dump(), "pods/status");
+  request.retry = Retry::always;
+  return request;
+}
+
+Event event_about(const PodName& pod, std::string reason, std::string action, std::string note,
+                  bool warning) {
+  return {.regarding = {.api_version = "v1",
+                        .kind = "Pod",
+                        .name_space = pod.name_space,
+                        .name = pod.name,
+                        .uid = pod.uid},
+          .reason = std::move(reason),
+          .action = std::move(action),
+          .note = std::move(note),
+          .warning = warning};
 }
 
 nlohmann::json condition(std::string_view type, bool status, std::string_view reason,
@@ -49,12 +62,18 @@ auto KubeWorld::guarded(Call call) {
 }
 
 bool KubeWorld::fenced() {
-  if (options_.read_only || (options_.may_write && !options_.may_write())) {
+  if (options_.read_only || (options_.fence != nullptr && !options_.fence->open())) {
     const std::lock_guard lock(mutex_);
     ++stats_.writes_fenced;
     return true;
   }
   return false;
+}
+
+// Sent only as long as this process leads.
+void KubeWorld::write(Request request, Answer answer) {
+  request.fence = options_.fence;
+  client_.send(std::move(request), std::move(answer));
 }
 
 Result<void> KubeWorld::apply(const model::Action& action) {
@@ -93,16 +112,11 @@ Result<void> KubeWorld::bind(const model::Bind& bind) {
     name = *pod;
     node = *target;
   }
-  Request request{.method = Method::post,
-                  .path = pod_path(name, "/binding"),
-                  .body = binding_body(name, node),
-                  .resource = "pods/binding",
-                  .retry = Retry::never};
-  client_.send(std::move(request),
-               guarded([pod = bind.pod, name = std::move(name), node = std::move(node)](
-                           KubeWorld& world, ApiResult<Response> answer) {
-                 world.bind_answered(pod, name, node, std::move(answer));
-               }));
+  write(bind_pod(name.name_space, name.name, name.uid, node),
+        guarded([pod = bind.pod, name = std::move(name), node = std::move(node)](
+                    KubeWorld& world, ApiResult<Response> answer) {
+          world.bind_answered(pod, name, node, std::move(answer));
+        }));
   return {};
 }
 
@@ -115,7 +129,8 @@ void KubeWorld::bind_answered(PodId pod, const PodName& name, const std::string&
   }
   const ApiError& error = answer.error();
   const bool certain =
-      error.kind == ApiError::Kind::refused || error.not_found() ||
+      error.kind == ApiError::Kind::refused || error.kind == ApiError::Kind::fenced ||
+      error.not_found() ||
       (error.kind == ApiError::Kind::status && error.status < 500 && error.status != 409);
   if (certain) {
     bind_failed(pod, name, error.message);
@@ -126,7 +141,7 @@ void KubeWorld::bind_answered(PodId pod, const PodName& name, const std::string&
 
 void KubeWorld::look_after_bind(PodId pod, const PodName& name, const std::string& node,
                                 const std::string& why) {
-  Request request{.path = pod_path(name, ""), .resource = "pods"};
+  Request request{.path = path_of(ref_of(name)), .resource = "pods"};
   client_.send(
       std::move(request),
       guarded([pod, name, node, why](KubeWorld& world, ApiResult<Response> answer) {
@@ -155,20 +170,21 @@ void KubeWorld::look_after_bind(PodId pod, const PodName& name, const std::strin
 }
 
 void KubeWorld::bound(PodId pod, const PodName& name, const std::string& node) {
+  std::optional<PodName> group;
   change([&] {
     ++stats_.binds_done;
     if (still(pod, name)) {
       store_.confirm(pod);
+      group = store_.group_to_tell(pod, true, {});
     }
   });
+  if (group) {
+    tell_group(*group, true, "all required pods of the group are bound");
+  }
   if (options_.event) {
-    options_.event({.name_space = name.name_space,
-                    .name = name.name,
-                    .uid = name.uid,
-                    .reason = "Scheduled",
-                    .action = "Binding",
-                    .note = fmt::format("Successfully assigned {}/{} to {}", name.name_space,
-                                        name.name, node)});
+    options_.event(event_about(
+        name, "Scheduled", "Binding",
+        fmt::format("Successfully assigned {}/{} to {}", name.name_space, name.name, node), false));
   }
 }
 
@@ -203,32 +219,19 @@ Result<void> KubeWorld::evict(const model::Evict& evict, const model::Reason& re
   }
   const bool preempted = reason.code == model::ReasonCode::preempted;
   const std::string message = model::to_string(reason);
-  const nlohmann::json patch = {
-      {"metadata", {{"uid", name.uid}}},
-      {"status",
-       {{"conditions",
-         {condition("DisruptionTarget", true,
-                    preempted ? "PreemptionByScheduler" : "GangNotCompleted", message,
-                    format_time(now().value()))}}}}};
-  Request request{.method = Method::patch,
-                  .path = pod_path(name, "/status"),
-                  .body = patch.dump(),
-                  .content_type = merge_patch,
-                  .resource = "pods/status",
-                  .retry = Retry::always};
+  Request request =
+      status_patch(name, {{"conditions",
+                           {condition("DisruptionTarget", true,
+                                      preempted ? "PreemptionByScheduler" : "GangNotCompleted",
+                                      message, format_time(now().value()))}}});
   client_.send(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
                  if (answer || !answer.error().not_found()) {
                    world.remove(name);
                  }
                }));
   if (options_.event) {
-    options_.event({.name_space = name.name_space,
-                    .name = name.name,
-                    .uid = name.uid,
-                    .warning = !preempted,
-                    .reason = preempted ? "Preempted" : "GangNotCompleted",
-                    .action = preempted ? "Preempting" : "Evicting",
-                    .note = message});
+    options_.event(event_about(name, preempted ? "Preempted" : "GangNotCompleted",
+                               preempted ? "Preempting" : "Evicting", message, !preempted));
   }
   return {};
 }
@@ -237,25 +240,20 @@ void KubeWorld::remove(const PodName& name) {
   if (fenced()) {
     return;
   }
-  const nlohmann::json body = {
-      {"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"preconditions", {{"uid", name.uid}}}};
-  Request request{.method = Method::remove,
-                  .path = pod_path(name, ""),
-                  .body = body.dump(),
-                  .resource = "pods",
-                  .retry = Retry::always};
-  client_.send(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
-                 if (!answer && !answer.error().not_found() && !answer.error().conflict()) {
-                   world.client_.log(
-                       LogLevel::warning,
-                       fmt::format("pod {}/{}: could not be deleted: {}", name.name_space,
-                                   name.name, answer.error().message));
-                 }
-               }));
+  Request request = delete_object(ref_of(name), {.uid = name.uid}, "pods");
+  request.retry = Retry::always;
+  write(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
+          if (!answer && !answer.error().not_found() && !answer.error().conflict()) {
+            world.client_.log(LogLevel::warning,
+                              fmt::format("pod {}/{}: could not be deleted: {}", name.name_space,
+                                          name.name, answer.error().message));
+          }
+        }));
 }
 
 void KubeWorld::refuse(const model::Refuse& refuse, const model::Reason& reason) {
   PodName name;
+  std::optional<PodName> group;
   const std::string message =
       reason.code == model::ReasonCode::gang_incomplete && reason.missing > members_unknown / 2
           ? std::string("waits for the PodGroup that it names to exist")
@@ -267,35 +265,45 @@ void KubeWorld::refuse(const model::Refuse& refuse, const model::Reason& reason)
       return;
     }
     name = *pod;
+    group = store_.group_to_tell(refuse.pod, false, message);
   }
   tell_unschedulable(name, message);
+  if (group) {
+    tell_group(*group, false, message);
+  }
+}
+
+// As kube-scheduler writes it: never False again once it was True.
+void KubeWorld::tell_group(const PodName& group, bool scheduled, const std::string& message) {
+  const nlohmann::json patch = {{"status",
+                                 {{"conditions",
+                                   {{{"type", "PodGroupInitiallyScheduled"},
+                                     {"status", scheduled ? "True" : "False"},
+                                     {"reason", scheduled ? "Scheduled" : "Unschedulable"},
+                                     {"message", message},
+                                     {"lastTransitionTime", format_time(now().value())}}}}}}};
+  Request request =
+      patch_object({.api_version = group_version_,
+                    .plural = "podgroups",
+                    .name_space = group.name_space,
+                    .name = group.name},
+                   "status", PatchKind::strategic_merge, patch.dump(), "podgroups/status");
+  request.retry = Retry::always;
+  write(std::move(request), [](ApiResult<Response>) {});
 }
 
 void KubeWorld::tell_unschedulable(const PodName& pod, const std::string& message) {
-  const nlohmann::json patch = {{"metadata", {{"uid", pod.uid}}},
-                                {"status",
-                                 {{"conditions",
-                                   {condition("PodScheduled", false, "Unschedulable", message,
-                                              format_time(now().value()))}}}}};
   {
     const std::lock_guard lock(mutex_);
     ++stats_.conditions;
   }
-  Request request{.method = Method::patch,
-                  .path = pod_path(pod, "/status"),
-                  .body = patch.dump(),
-                  .content_type = merge_patch,
-                  .resource = "pods/status",
-                  .retry = Retry::always};
-  client_.send(std::move(request), [](ApiResult<Response>) {});
+  Request request = status_patch(
+      pod,
+      {{"conditions",
+        {condition("PodScheduled", false, "Unschedulable", message, format_time(now().value()))}}});
+  write(std::move(request), [](ApiResult<Response>) {});
   if (options_.event) {
-    options_.event({.name_space = pod.name_space,
-                    .name = pod.name,
-                    .uid = pod.uid,
-                    .warning = true,
-                    .reason = "FailedScheduling",
-                    .action = "Scheduling",
-                    .note = message});
+    options_.event(event_about(pod, "FailedScheduling", "Scheduling", message, true));
   }
 }
 
@@ -312,15 +320,8 @@ void KubeWorld::nominate(const model::Nominate& nominate) {
     name = *pod;
     node = *target;
   }
-  const nlohmann::json patch = {{"metadata", {{"uid", name.uid}}},
-                                {"status", {{"nominatedNodeName", node}}}};
-  Request request{.method = Method::patch,
-                  .path = pod_path(name, "/status"),
-                  .body = patch.dump(),
-                  .content_type = merge_patch,
-                  .resource = "pods/status",
-                  .retry = Retry::always};
-  client_.send(std::move(request), [](ApiResult<Response>) {});
+  Request request = status_patch(name, {{"nominatedNodeName", node}});
+  write(std::move(request), [](ApiResult<Response>) {});
 }
 
 // A pod of ours that nothing is decided about, and why.
