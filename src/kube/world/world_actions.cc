@@ -112,7 +112,8 @@ Result<void> KubeWorld::bind(const model::Bind& bind) {
     name = *pod;
     node = *target;
   }
-  write(bind_pod(name.name_space, name.name, name.uid, node),
+  Request request = bind_pod(name.name_space, name.name, name.uid, node);
+  write(std::move(request),
         guarded([pod = bind.pod, name = std::move(name), node = std::move(node)](
                     KubeWorld& world, ApiResult<Response> answer) {
           world.bind_answered(pod, name, node, std::move(answer));
