@@ -31,6 +31,9 @@ struct RunFlags {
   bool leader_elect = false;
   std::string lease_namespace = "plimsoll-system";
   std::string lease_name = "plimsoll";
+  std::int64_t lease_duration_s = 15;
+  std::int64_t renew_deadline_s = 10;
+  std::int64_t retry_period_s = 2;
   std::int64_t gang_timeout_s = 300;
   std::string policy = "plimsoll";
   std::string log_format = "text";
@@ -51,8 +54,12 @@ class Leadership {
                                                   const std::string& identity, Logger& log) {
     auto made = std::make_unique<Leadership>();
     if (flags.leader_elect) {
-      kube::ElectionOptions options{
-          .name_space = flags.lease_namespace, .name = flags.lease_name, .identity = identity};
+      kube::ElectionOptions options{.name_space = flags.lease_namespace,
+                                    .name = flags.lease_name,
+                                    .identity = identity,
+                                    .lease_duration = std::chrono::seconds(flags.lease_duration_s),
+                                    .renew_deadline = std::chrono::seconds(flags.renew_deadline_s),
+                                    .retry_period = std::chrono::seconds(flags.retry_period_s)};
       kube::LeaderCallbacks callbacks{
           .on_started_leading = [&log] { log.write(kube::LogLevel::info, "leading"); },
           .on_stopped_leading = [&log] { log.write(kube::LogLevel::info, "no longer leading"); },
@@ -140,6 +147,12 @@ Result<int> run(const std::vector<std::string>& arguments) {
                "Decide only while holding a Lease: one of several replicas at a time");
   options.text("--leader-elect-namespace", flags.lease_namespace, "Where that Lease is", "NAME");
   options.text("--leader-elect-name", flags.lease_name, "What it is called", "NAME");
+  options.integer("--leader-elect-lease-duration", flags.lease_duration_s, {.min = 1, .max = 3600},
+                  "Seconds that others wait before they take a Lease that is not renewed");
+  options.integer("--leader-elect-renew-deadline", flags.renew_deadline_s, {.min = 1, .max = 3600},
+                  "Seconds after which a leader that cannot renew stops leading");
+  options.integer("--leader-elect-retry-period", flags.retry_period_s, {.min = 1, .max = 3600},
+                  "Seconds between two tries");
   options.integer("--gang-timeout", flags.gang_timeout_s, {.min = 1, .max = 86'400},
                   "Seconds after which a gang that could be bound in part only is undone");
   options.choice("--policy", flags.policy, policies, "How nodes are scored");
@@ -174,6 +187,7 @@ Result<int> run(const std::vector<std::string>& arguments) {
   log.write(kube::LogLevel::info, "scheduling",
             {{"server", client->config().server},
              {"scheduler_name", flags.scheduler_name},
+             {"identity", identity},
              {"nodes", std::to_string(counts.nodes)},
              {"pods", std::to_string(counts.pods)}});
   TRY_VOID(loop(*world, scheduler, *leadership, log));
