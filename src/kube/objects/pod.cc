@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::string_view gpu_resource = "nvidia.com/gpu";
 
+// An int32 field of at least `least`, which is also its default.
+std::int32_t small(Json value, std::int32_t least) {
+  return static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(integer(value, least), least, INT32_MAX));
+}
+
+std::int32_t weight_of(Json item) { return std::min(small(member(item, "weight"), 1), 100); }
+
 std::vector<model::NodeSelectorTerm> required_node_terms(Json affinity) {
   const Json required =
       member(affinity, {"nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"});
@@ -25,8 +33,8 @@ std::vector<model::WeightedNodeTerm> preferred_node_terms(Json affinity) {
   std::vector<model::WeightedNodeTerm> terms;
   for (const Json item : items(
            member(affinity, {"nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution"}))) {
-    terms.push_back({.weight = static_cast<std::int32_t>(integer(member(item, "weight"), 1)),
-                     .term = read_node_term(member(item, "preference"))});
+    terms.push_back(
+        {.weight = weight_of(item), .term = read_node_term(member(item, "preference"))});
   }
   return terms;
 }
@@ -36,10 +44,9 @@ void read_pod_terms(Json terms, bool weighted, bool anti, PodObject& pod) {
   for (const Json item : items(terms)) {
     const Json term = weighted ? member(item, "podAffinityTerm") : item;
     std::vector<model::PodAffinityTerm>& list = anti ? pod.spec.anti_affinity : pod.spec.affinity;
-    model::PodAffinityTerm read{
-        .selector = read_label_selector(member(term, "labelSelector")),
-        .topology_key = std::string(text(member(term, "topologyKey"))),
-        .weight = weighted ? static_cast<std::int32_t>(integer(member(item, "weight"), 1)) : 0};
+    model::PodAffinityTerm read{.selector = read_label_selector(member(term, "labelSelector")),
+                                .topology_key = std::string(text(member(term, "topologyKey"))),
+                                .weight = weighted ? weight_of(item) : 0};
     for (const Json name : items(member(term, "namespaces"))) {
       read.namespaces.emplace_back(text(name));
     }
@@ -89,13 +96,11 @@ model::LabelSelector spread_selector(Json item, const model::Labels& labels) {
 
 void read_spread(Json list, model::PodSpec& spec) {
   for (const Json item : items(list)) {
-    spec.spread.push_back({.max_skew = static_cast<std::int32_t>(
-                               std::max<std::int64_t>(integer(member(item, "maxSkew"), 1), 1)),
+    spec.spread.push_back({.max_skew = small(member(item, "maxSkew"), 1),
                            .topology_key = std::string(text(member(item, "topologyKey"))),
                            .hard = text(member(item, "whenUnsatisfiable")) != "ScheduleAnyway",
                            .selector = spread_selector(item, spec.labels),
-                           .min_domains = static_cast<std::int32_t>(
-                               std::max<std::int64_t>(integer(member(item, "minDomains"), 1), 1)),
+                           .min_domains = small(member(item, "minDomains"), 1),
                            .honor_affinity = text(member(item, "nodeAffinityPolicy")) != "Ignore",
                            .honor_taints = text(member(item, "nodeTaintsPolicy")) == "Honor"});
   }
@@ -223,7 +228,8 @@ Result<PodObject> read_pod(Json pod) {
   read_affinity(member(spec, "affinity"), read);
   read_spread(member(spec, "topologySpreadConstraints"), read.spec);
   read_host_ports(pod, read.spec);
-  read.spec.priority = static_cast<std::int32_t>(integer(member(spec, "priority")));
+  read.spec.priority = static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(integer(member(spec, "priority")), INT32_MIN, INT32_MAX));
   read.spec.preempts = text(member(spec, "preemptionPolicy")) != "Never";
   read_volumes(pod, read);
   read.gang = read_gang(pod, read.spec.labels);
