@@ -157,6 +157,29 @@ TEST(ClusterStore, ABindingIsAssumedThenConfirmedOnce) {
   }
 }
 
+TEST(ClusterStore, APodThatAsksOtherGpusIsToldOfAfresh) {
+  const auto pod_with_gpus = [](int gpus, const char* spec) {
+    return read_pod(json(fmt::format(
+                        R"({{"metadata":{{"name":"p","namespace":"default","uid":"u"}},"spec":{{)"
+                        R"("schedulerName":"plimsoll",{}"containers":[{{"name":"c","resources":)"
+                        R"({{"requests":{{"nvidia.com/gpu":"{}"}}}}}}]}}}})",
+                        spec, gpus)))
+        .value();
+  };
+  for (const bool sent : {false, true}) {
+    Follower f;
+    f.store.upsert(node_of("n0"));
+    f.store.upsert(pod_with_gpus(1, sent ? "" : R"("nodeName":"n0",)"));
+    f.follow();
+    if (sent) {
+      f.store.assume(*f.store.find_pod("default/p"), {NodeId(0), {{-1}}});
+    }
+    f.store.upsert(pod_with_gpus(3, R"("nodeName":"n0",)"));
+    f.follow();
+    EXPECT_EQ(f.pod("default/p")->binding->gpus.size(), 3U);
+  }
+}
+
 TEST(ClusterStore, AFailedBindingLeavesThePodPending) {
   Follower f;
   f.store.upsert(node_of("n0"));

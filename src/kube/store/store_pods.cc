@@ -294,6 +294,12 @@ void ClusterStore::tell(std::uint32_t index) {
   const GangId gang = tell_gang(pods_[index].gang);
   PodEntry& pod = pods_[index];
   note_held(pod, {});
+  const auto asks_other_gpus = [&](const std::optional<model::Binding>& held) {
+    return held && held->gpus.size() != static_cast<std::size_t>(resolved.spec.gpu.count);
+  };
+  if (asks_other_gpus(pod.binding) || asks_other_gpus(pod.assumed)) {
+    hide(pod);  // what it holds is not what it asks now: it is told of afresh
+  }
   const bool news = !pod.id.valid();
   const SpecId spec_before = pod.spec.value_or(SpecId::none());
   set_spec(pod, resolved.spec);
