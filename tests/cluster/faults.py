@@ -154,6 +154,7 @@ class Campaign:
         self.options = options
         self.random = random.Random(options.seed)
         self.server = Server(plane)
+        self.makers_server = Server(plane)  # one connection a thread
         self.replicas = []
         self.started = 0
         self.expected = set()
@@ -190,13 +191,22 @@ class Campaign:
 
     # The faults.
 
+    def kill(self, component):
+        os.kill(self.plane.running(component), signal.SIGKILL)
+        while self.plane.running(component):
+            time.sleep(0.01)
+        for _ in range(20):  # a client's own connection may sit on the port for a moment
+            try:
+                return self.plane.restart(component)
+            except control_plane.PortTaken:
+                time.sleep(0.3)
+        raise Violation(f"{component}: its port stays taken")
+
     def kill_api_server(self):
-        os.kill(self.plane.running("kube-apiserver"), signal.SIGKILL)
-        self.plane.restart("kube-apiserver")
+        self.kill("kube-apiserver")
 
     def kill_etcd(self):
-        os.kill(self.plane.running("etcd"), signal.SIGKILL)
-        self.plane.restart("etcd")
+        self.kill("etcd")
 
     def hang_api_server(self):
         pid = self.plane.running("kube-apiserver")
@@ -239,7 +249,7 @@ class Campaign:
         if group:
             spec["schedulingGroup"] = {"podGroupName": group}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-        status, answer = self.server.request("POST", PODS, body)
+        status, answer = self.makers_server.request("POST", PODS, body)
         if status not in (201, 409):  # 409: the answer to the first try was lost
             raise Violation(f"pod {name}: found {status} {answer[:200]}")
         self.expected.add(name)
@@ -257,7 +267,7 @@ class Campaign:
                 "metadata": {"name": group},
                 "spec": {"schedulingPolicy": {"gang": {"minCount": 4}}},
             }
-            self.server.request("POST", GROUPS, body)
+            self.makers_server.request("POST", GROUPS, body)
             for member in range(4):
                 self.make(f"{group}-{member}", 2, group)
 
