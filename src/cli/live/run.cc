@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/live/connect.h"
 #include "cli/live/log.h"
+#include "cli/live/telemetry.h"
 #include "cli/options.h"
 #include "cli/parallel.h"
 #include "control/scheduler.h"
@@ -28,6 +29,8 @@ constexpr std::size_t index_bytes_max = std::size_t{64} << 20;
 struct RunFlags {
   ConnectFlags connect;
   std::string scheduler_name = "plimsoll";
+  std::string listen;
+  model::LabelSelector owned_nodes;
   bool leader_elect = false;
   std::string lease_namespace = "plimsoll-system";
   std::string lease_name = "plimsoll";
@@ -41,6 +44,21 @@ struct RunFlags {
 };
 
 std::string seconds_of(Duration duration) { return fmt::format("{:.3f}", to_seconds(duration)); }
+
+Result<void> read_owned(model::LabelSelector& owned, std::string_view text) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    const std::string_view label = text.substr(0, end);
+    const auto equals = label.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      return bad_input(fmt::format("found '{}', expected LABEL=VALUE", label));
+    }
+    owned.push_back({.key = std::string(label.substr(0, equals)),
+                     .values = {std::string(label.substr(equals + 1))}});
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return {};
+}
 
 std::string host_name() {
   char name[256] = {};
@@ -85,12 +103,13 @@ class Leadership {
 // Stands by until it leads, then decides until it is told to stop. Errors: the scheduler's; the
 // lead was lost, and somebody else decides now.
 Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
-                  const Leadership& leadership, Logger& log) {
+                  const Leadership& leadership, Telemetry& telemetry, Logger& log) {
   const StopFlag& stop = process_stop_flag();
   model::Plan plan;
   bool led = false;
   while (!stop.requested()) {
-    world.wait(std::min(scheduler.next_wake(), world.now() + stop_poll));
+    const Time look_again = world.now() + stop_poll;
+    world.wait(leadership.leading() ? std::min(scheduler.next_wake(), look_again) : look_again);
     if (stop.requested()) {
       break;
     }
@@ -99,6 +118,7 @@ Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
         return failed("lost the lead: another replica schedules now; exiting, to start afresh");
       }
       TRY_VOID(scheduler.follow());
+      telemetry.turned(Duration(), scheduler.length(), false);
       continue;
     }
     if (!led) {
@@ -114,6 +134,7 @@ Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
         [[maybe_unused]] const Result<void> told = world.apply(action);
       }
     }
+    telemetry.turned(world.now() - began, scheduler.length(), true);
     if (!plan.actions.empty()) {
       const auto binds = std::ranges::count_if(plan.actions, [](const model::Action& action) {
         return std::holds_alternative<model::Bind>(action.kind);
@@ -143,6 +164,11 @@ Result<int> run(const std::vector<std::string>& arguments) {
   for (const placement::PolicyInfo& policy : placement::policies()) {
     policies.emplace_back(policy.name);
   }
+  options.text("--listen", flags.listen, "Serve /metrics, /healthz and /readyz there",
+               "ADDRESS:PORT");
+  options.parsed("--nodes", "", "LABEL=VALUE,…",
+                 "Bind only to nodes that have all these labels; else to any",
+                 [&flags](const std::string& text) { return read_owned(flags.owned_nodes, text); });
   options.flag("--leader-elect", flags.leader_elect,
                "Decide only while holding a Lease: one of several replicas at a time");
   options.text("--leader-elect-namespace", flags.lease_namespace, "Where that Lease is", "NAME");
@@ -174,9 +200,16 @@ Result<int> run(const std::vector<std::string>& arguments) {
       TRY(Leadership::make(flags, *client, identity, log));
   fence = leadership->fence();
   const std::unique_ptr<kube::KubeWorld> world = TRY(kube::KubeWorld::make(
-      *client, {.store = {.scheduler_names = {flags.scheduler_name}},
-                .fence = fence.get(),
-                .event = [&events](kube::Event event) { events.record(std::move(event)); }}));
+      *client,
+      {.store = {.scheduler_names = {flags.scheduler_name}, .owned_nodes = flags.owned_nodes},
+       .fence = fence.get(),
+       .event = [&events](kube::Event event) { events.record(std::move(event)); }}));
+  Telemetry telemetry(*client, *world, events);
+  std::unique_ptr<server::HttpServer> http;
+  if (!flags.listen.empty()) {
+    http = TRY(server::HttpServer::make(
+        flags.listen, [&telemetry](std::string_view path) { return telemetry.answer(path); }));
+  }
   TRY_VOID(world->wait_synced(sync_deadline));
   control::SchedulerConfig config = control::SchedulerConfig::live();
   config.placement.policy = flags.policy;
@@ -190,7 +223,9 @@ Result<int> run(const std::vector<std::string>& arguments) {
              {"identity", identity},
              {"nodes", std::to_string(counts.nodes)},
              {"pods", std::to_string(counts.pods)}});
-  TRY_VOID(loop(*world, scheduler, *leadership, log));
+  telemetry.turned(Duration(), scheduler.length(), false);
+  telemetry.synced();
+  TRY_VOID(loop(*world, scheduler, *leadership, telemetry, log));
   log.write(kube::LogLevel::info, "stopped");
   return exit_done;
 }

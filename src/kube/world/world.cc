@@ -299,6 +299,14 @@ Result<void> KubeWorld::observe(std::vector<model::Delta>& changes) {
   {
     const std::lock_guard lock(mutex_);
     news = store_.take_deltas();
+    const Time at = now();
+    for (const model::Delta& delta : news) {
+      const auto* added = std::get_if<model::PodAdded>(&delta);
+      if (added != nullptr && !added->pod.binding) {
+        seen_.resize(std::max(seen_.size(), added->pod.id.index() + 1));
+        seen_[added->pod.id.index()] = at;
+      }
+    }
   }
   if (changes.empty()) {
     changes = std::move(news);

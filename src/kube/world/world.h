@@ -6,7 +6,7 @@
 // functions are the loop's; wake() and stop() any thread's. Must go before its client.
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -48,6 +48,9 @@ struct WorldStats {
   std::uint64_t evictions = 0;
   std::uint64_t conditions = 0;  // written to pods
   std::uint64_t writes_fenced = 0;
+  // From the first observe() that told of a pending pod until its binding was answered.
+  std::array<std::uint64_t, latency_buckets_s.size() + 1> scheduling{};
+  double scheduling_sum_s = 0;
 };
 
 class KubeWorld final : public ports::World, public ports::Clock {
@@ -100,6 +103,7 @@ class KubeWorld final : public ports::World, public ports::Clock {
                        const std::string& why);
   void bound(PodId pod, const PodName& name, const std::string& node);
   void bind_failed(PodId pod, const PodName& name, const std::string& why);
+  void count_latency(PodId pod);  // requires: under the mutex
   [[nodiscard]] bool still(PodId pod, const PodName& name) const;
   Result<void> evict(const model::Evict& evict, const model::Reason& reason);
   void refuse(const model::Refuse& refuse, const model::Reason& reason);
@@ -124,6 +128,7 @@ class KubeWorld final : public ports::World, public ports::Clock {
   std::size_t unsynced_ = 0;
   std::vector<bool> synced_;  // by sink
   WorldStats stats_;
+  std::vector<Time> seen_;  // by pod: when observe() told of it as pending
 
   std::string group_version_;  // of PodGroups, as the server has them; empty: it has none
   // Us, for answers that come on the IO thread; null once we are gone.

@@ -1,6 +1,7 @@
 // What the world does: bindings, evictions, conditions, each sent and answered later.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -175,6 +176,7 @@ void KubeWorld::bound(PodId pod, const PodName& name, const std::string& node) {
   change([&] {
     ++stats_.binds_done;
     if (still(pod, name)) {
+      count_latency(pod);
       store_.confirm(pod);
       group = store_.group_to_tell(pod, true, {});
     }
@@ -187,6 +189,16 @@ void KubeWorld::bound(PodId pod, const PodName& name, const std::string& node) {
         name, "Scheduled", "Binding",
         fmt::format("Successfully assigned {}/{} to {}", name.name_space, name.name, node), false));
   }
+}
+
+void KubeWorld::count_latency(PodId pod) {
+  if (pod.index() >= seen_.size()) {
+    return;
+  }
+  const double took_s = to_seconds(now() - seen_[pod.index()]);
+  const auto bucket = std::ranges::lower_bound(latency_buckets_s, took_s);
+  ++stats_.scheduling[static_cast<std::size_t>(bucket - latency_buckets_s.begin())];
+  stats_.scheduling_sum_s += took_s;
 }
 
 void KubeWorld::bind_failed(PodId pod, const PodName& name, const std::string& why) {
