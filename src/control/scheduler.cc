@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "control/scheduler_state.h"
@@ -342,7 +343,11 @@ void Scheduler::State::enter_queue(WorkId id) {
   Work& entering = work(id);
   const PodTrack& first = pods[entering.pods.front().index()];
   const SpecFacts& facts = specs[first.spec.index()];
-  entering.key.priority_negated = -facts.priority;
+  std::int32_t priority = facts.priority;  // of a gang, the least: so it takes nobody's room unduly
+  for (const PodId pod : entering.pods) {
+    priority = std::min(priority, specs[pods[pod.index()].spec.index()].priority);
+  }
+  entering.key.priority_negated = -priority;
   entering.key.submitted = first.created;
   entering.expected = {};
   ShapeKey shape{.spec = first.spec, .members = static_cast<std::int32_t>(entering.pods.size())};
@@ -350,6 +355,7 @@ void Scheduler::State::enter_queue(WorkId id) {
     const GangTrack& gang = gangs[entering.gang.index()];
     if (!gang.known() || shape.members + gang.bound < gang.gang.min_members) {
       entering.phase = Work::Phase::forming;
+      touch(entering.gang);  // to be told so
       return;
     }
     entering.key.submitted = gang.gang.submitted;
@@ -365,7 +371,15 @@ void Scheduler::State::enter_queue(WorkId id) {
                                 : entering.expected;
   const bool alike = std::ranges::all_of(
       entering.pods, [&](PodId pod) { return pods[pod.index()].spec == first.spec; });
+  if (!alike) {  // they are placed one after the other: the largest first
+    std::ranges::sort(entering.pods, {}, [&](PodId pod) {
+      const SpecFacts& asked = specs[pods[pod.index()].spec.index()];
+      return std::tuple(-asked.gpu_milli, Millicores() - asked.requests.cpu, pods[pod.index()].spec,
+                        pod);
+    });
+  }
   shape.mixed = alike ? WorkId::none() : id;
+  shape.nominated = nominations.contains(id) ? id : WorkId::none();
   entering.shape = queue.shape_of(shape, [&] {
     Shape made{.key = shape};
     for (const PodId pod : entering.pods) {

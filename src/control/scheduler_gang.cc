@@ -57,12 +57,19 @@ placement::GangRequest Scheduler::State::request_of(const Work& asking) {
           .expected = gang.expected};
 }
 
+// How many members each node takes. Those that go by a gang rule ask nothing of other pods, but
+// other pods may keep them off.
 std::vector<std::int32_t> Scheduler::State::room_for(const Work& asking,
-                                                     const std::vector<bool>* allowed) const {
-  std::vector<std::int32_t> room = engine.capacities(pods[asking.pods.front().index()].spec,
-                                                     static_cast<std::int32_t>(asking.pods.size()));
-  for (std::size_t node = 0; allowed != nullptr && node < room.size(); ++node) {
-    room[node] = (*allowed)[node] ? room[node] : 0;
+                                                     const std::vector<bool>* allowed) {
+  const SpecId spec = pods[asking.pods.front().index()].spec;
+  std::vector<std::int32_t> room =
+      engine.capacities(spec, static_cast<std::int32_t>(asking.pods.size()));
+  const bool heeds = engine.heeds_pods(spec);
+  for (std::uint32_t node = 0; node < room.size(); ++node) {
+    if ((allowed != nullptr && !(*allowed)[node]) ||
+        (heeds && room[node] > 0 && !engine.find_on(spec, NodeId(node)))) {
+      room[node] = 0;
+    }
   }
   return room;
 }

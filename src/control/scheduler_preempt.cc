@@ -190,7 +190,10 @@ bool Scheduler::State::preempt(WorkId id, model::Plan& plan) {
     nominations.emplace(id, std::move(nomination));
     return true;
   }
-  drop_nomination(id);
+  if (known != nominations.end()) {
+    leave_queue(id);  // and lose the nomination, and the shape of its own
+    enter_queue(id);
+  }
   const Work& asking = work(id);
   const bool allowed_to = std::ranges::all_of(
       asking.pods, [&](PodId pod) { return specs[pods[pod.index()].spec.index()].preempts; });
@@ -323,10 +326,17 @@ void Scheduler::State::drop_nomination(WorkId id) {
 // Nominated work is looked at again when something happened, or it has waited for too long.
 void Scheduler::State::look_at_nominated(bool all) {
   std::vector<WorkId> again;
+  std::vector<WorkId> too_late;  // it is in the queue, and nobody came to it
   for (const auto& [id, nomination] : nominations) {
     if (work(id).phase == Work::Phase::nominated && (all || nomination.until <= now)) {
       again.push_back(id);
+    } else if (nomination.until <= now) {
+      too_late.push_back(id);
     }
+  }
+  for (const WorkId id : too_late) {
+    leave_queue(id);
+    enter_queue(id);
   }
   for (const WorkId id : again) {
     work(id).phase = Work::Phase::forming;

@@ -19,7 +19,9 @@ using testing::SizeIs;
 struct Crowd : Loop {
   void fill(const std::vector<std::vector<std::int64_t>>& nodes, std::int64_t node_cores = 4) {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const NodeId node = world.add_node(node_of("rack" + std::to_string(i), node_cores));
+      model::Node empty = node_of("rack" + std::to_string(i), node_cores);
+      empty.name = "n" + std::to_string(i);
+      const NodeId node = world.add_node(empty);
       for (const std::int64_t asked : nodes[i]) {
         running(node, asked);
       }
@@ -227,6 +229,50 @@ TEST(SchedulerPreempts, WhatABudgetAllowsIsSpentOnce) {
   loop.pending(4, 9);
   // The second would break the budget on node 1: it takes the more important pod on node 2.
   EXPECT_THAT(loop.turn(), ElementsAre("evict 0", "nominate 5 to 0", "evict 4", "nominate 6 to 2"));
+}
+
+TEST(SchedulerPreempts, TheNominatedIsTriedThoughOthersLikeItFoundNoRoom) {
+  Crowd loop;
+  loop.fill({{4}, {4}});
+  const SpecId urgent = loop.world.add_spec(cores(4, 10));
+  const PodId earlier = loop.world.add_pod(urgent);
+  loop.world.change_pod(earlier, [](model::Pod& p) { p.terminating = true; });
+  loop.world.at = loop.world.at + seconds(std::int64_t{1});
+  const PodId nominated = loop.world.add_pod(urgent);
+  ASSERT_THAT(loop.turn(), ElementsAre("evict 0", "nominate 3 to 0"));
+  ASSERT_EQ(nominated, PodId(3));
+  // One that is alike, and first in the queue, must leave the node alone.
+  loop.world.remove_pod(earlier);
+  loop.world.happen(model::PodAdded{{.id = earlier, .name = "old", .spec = urgent}});
+  loop.running(NodeId(1), 0, 50);
+  loop.gone(0);
+  EXPECT_THAT(loop.turn(), Contains("bind 3 to 0"));
+}
+
+TEST(SchedulerPreempts, AGangIsAsUrgentAsItsLeastUrgentMember) {
+  Crowd loop;
+  loop.fill({{4}});
+  const GangId gang = loop.world.add_gang({.min_members = 2, .max_members = 2});
+  loop.pending(1, 50, gang);
+  loop.pending(1, 0, gang);
+  EXPECT_THAT(loop.turn(), SizeIs(2));  // refused
+}
+
+TEST(SchedulerPreempts, AGangMindsThePodsThatKeepItOff) {
+  Crowd loop;
+  loop.fill({{}, {4}, {4}});
+  model::PodSpec loner = cores(1, 20);
+  loner.anti_affinity = {
+      {.selector = {{.key = "app", .values = {"db"}}}, .topology_key = "kubernetes.io/hostname"}};
+  const PodId pod = loop.world.add_pod(loop.world.add_spec(loner));
+  loop.world.happen(model::PodBound{pod, {.node = NodeId(0), .gpus = {}}});
+  model::PodSpec member = cores(2, 10);
+  member.labels = {{"app", "db"}};
+  const SpecId spec = loop.world.add_spec(member);
+  const GangId gang = loop.world.add_gang({.min_members = 2, .max_members = 2});
+  loop.world.add_pod(spec, gang);
+  loop.world.add_pod(spec, gang);
+  EXPECT_THAT(loop.turn(), ElementsAre("evict 1", "nominate 3 to 2", "nominate 4 to 2"));
 }
 
 }  // namespace

@@ -214,7 +214,7 @@ struct Scheduler::State {
   bool assume_gang(const Work& placed, const placement::GangPlacement& placement);
   [[nodiscard]] bool goes_by_pod(const Work& placed) const;
   [[nodiscard]] placement::GangRequest request_of(const Work& asking);
-  std::vector<std::int32_t> room_for(const Work& asking, const std::vector<bool>* allowed) const;
+  std::vector<std::int32_t> room_for(const Work& asking, const std::vector<bool>* allowed);
   std::span<const placement::Release> releases();
   std::vector<model::Refusal> explain(const Work& refused);
 

@@ -118,7 +118,8 @@ bool WorkQueue::any_blocked() const {
 
 void WorkQueue::drop_own(ShapeId id) {
   const Shape& shape = shapes_[id.index()];
-  const bool own = shape.key.mixed.valid() || shape.key.completes.valid();
+  const ShapeKey& key = shape.key;
+  const bool own = key.mixed.valid() || key.completes.valid() || key.nominated.valid();
   if (own && shape.waiting.empty()) {
     shapes_by_key_.erase(shape.key);
     drop(id);

@@ -39,6 +39,7 @@ struct ShapeKey {
   model::TopologyLevel required = model::TopologyLevel::none;
   std::int32_t required_key = -1;  // a label that names the domain; -1: none does
   GangId completes;                // members of one gang that stand where others do already
+  WorkId nominated;                // a place is kept for it, and for nobody else
   WorkId mixed;
 
   friend auto operator<=>(const ShapeKey&, const ShapeKey&) = default;

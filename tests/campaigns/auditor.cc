@@ -103,29 +103,33 @@ Result<void> audit_node(const model::Node& node, const Used& used) {
 
 }  // namespace
 
-Result<void> audit(const model::Snapshot& truth) {
+Result<void> audit_rooms(const model::Snapshot& truth) {
   std::vector<Used> used(truth.nodes.size());
   for (std::size_t i = 0; i < used.size(); ++i) {
     used[i].milli.resize(truth.nodes[i].gpus.size());
     used[i].instances.resize(truth.nodes[i].gpus.size());
     used[i].holders.resize(truth.nodes[i].gpus.size());
   }
-  std::map<std::uint32_t, std::pair<int, int>> gangs;  // bound, pending
   for (const model::Pod& pod : truth.pods) {
-    if (!pod.id.valid()) {
-      continue;
-    }
-    if (pod.gang.valid()) {
-      auto& [bound, pending] = gangs[pod.gang.value()];
-      ++(pod.binding ? bound : pending);
-    }
-    if (pod.binding) {
+    if (pod.id.valid() && pod.binding) {
       const std::size_t on = pod.binding->node.index();
       TRY_VOID(audit_pod(pod, truth.nodes[on], truth.specs[pod.spec.index()], used[on]));
     }
   }
   for (std::size_t i = 0; i < used.size(); ++i) {
     TRY_VOID(audit_node(truth.nodes[i], used[i]));
+  }
+  return {};
+}
+
+Result<void> audit(const model::Snapshot& truth) {
+  TRY_VOID(audit_rooms(truth));
+  std::map<std::uint32_t, std::pair<int, int>> gangs;  // bound, pending
+  for (const model::Pod& pod : truth.pods) {
+    if (pod.id.valid() && pod.gang.valid()) {
+      auto& [bound, pending] = gangs[pod.gang.value()];
+      ++(pod.binding ? bound : pending);
+    }
   }
   for (const auto& [gang, members] : gangs) {
     if (members.first > 0 && members.second > 0) {

@@ -9,7 +9,9 @@
 namespace plimsoll::campaigns {
 
 // Errors: a node whose requests pass its offer, a GPU handed out twice, MIG instances that overlap
-// or may not exist, a pod on a node that it may not use, a gang of which some members are bound.
+// or may not exist, a pod on a node that it may not use.
+Result<void> audit_rooms(const model::Snapshot& truth);
+// And a gang of which some members are bound.
 Result<void> audit(const model::Snapshot& truth);
 
 }  // namespace plimsoll::campaigns

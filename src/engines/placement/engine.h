@@ -107,6 +107,9 @@ class Engine {
   // As last told; its id is none() where it is gone. Requires: it was once there.
   const model::Node& node(NodeId node) const;
   const model::PodSpec& spec(SpecId spec) const;  // Requires: it was added
+  // Whether where other pods are decides where one of `spec` may go: by its own affinity, spread or
+  // claims, or by their anti-affinity.
+  bool heeds_pods(SpecId spec) const;
 
   // SHA-256 over the whole working state, in ids' order. For tests and journals. O(state).
   std::string digest() const;

@@ -53,6 +53,10 @@ std::vector<model::Alternative> Engine::runners_up(SpecId spec_id, NodeId chosen
 std::int32_t Engine::node_count() const { return state_->present_count; }
 
 const model::Node& Engine::node(NodeId node) const { return state_->nodes[node.index()]; }
+bool Engine::heeds_pods(SpecId spec) const {
+  return state_->pairs.constrains(spec) || !state_->specs[spec.index()].uses.claims.empty();
+}
+
 const model::PodSpec& Engine::spec(SpecId spec) const { return state_->specs[spec.index()].spec; }
 
 Engine::Fragmentation Engine::fragmentation() const {

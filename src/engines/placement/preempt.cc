@@ -200,10 +200,6 @@ class Room {
   std::int64_t total_ = 0;
 };
 
-bool looks_at_pods(const model::PodSpec& spec) {
-  return !spec.affinity.empty() || !spec.anti_affinity.empty() || !spec.spread.empty();
-}
-
 // Whether all members fit if they are placed one after the other.
 bool fit_one_by_one(Engine& engine, std::span<const Preemptor> members,
                     const std::vector<bool>& inside) {
@@ -272,7 +268,7 @@ std::vector<Preemption> preempt_for_gang(const PreemptInput& input,
   const SpecId first = members.front().spec;
   const bool alike =
       std::ranges::all_of(members, [&](const Preemptor& member) { return member.spec == first; }) &&
-      !looks_at_pods(engine.spec(first));
+      !engine.heeds_pods(first);
   const auto count = static_cast<std::int32_t>(members.size());
   std::vector<Preemption> found;
   for (const auto& [number, nodes] : domains) {
