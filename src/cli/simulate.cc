@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/live/replay.h"
 #include "cli/live/snapshot_read.h"
 #include "cli/live/snapshot_study.h"
 #include "cli/options.h"
@@ -28,10 +29,12 @@ void print_help() {
   fmt::print(
       "usage: plimsoll simulate SCENARIO.yaml [OPTIONS]\n"
       "       plimsoll simulate FILE.snapshot [OPTIONS]\n"
+      "       plimsoll simulate FILE.journal [OPTIONS]\n"
       "       plimsoll simulate STUDY [OPTIONS]\n\n"
       "Replays work on a cluster in virtual time, once for every policy and seed, and compares "
       "them. A\nfile of plimsoll snapshot is where they start from: what would each make of what "
-      "waits there?\n\nStudies:\n");
+      "waits there? One of plimsoll run\n--record is replayed: are the plans the same?\n\n"
+      "Studies:\n");
   for (const Study& study : studies()) {
     fmt::print("  {:<12}{}\n", study.name, study.help);
   }
@@ -120,8 +123,11 @@ Result<int> simulate_ours(model::FileKind kind, const std::vector<std::string>& 
   if (kind == model::FileKind::snapshot) {
     return simulate_snapshot(arguments);
   }
-  return bad_input(fmt::format("{}: found a {}, expected a snapshot", arguments.front(),
-                               kind == model::FileKind::plan ? "plan" : "journal"));
+  if (kind == model::FileKind::journal) {
+    return simulate_journal(arguments);
+  }
+  return bad_input(
+      fmt::format("{}: found a plan, expected a snapshot or a journal", arguments.front()));
 }
 
 // What the file says that it is; none: no such file, or not one of ours.

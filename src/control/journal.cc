@@ -1,42 +1,11 @@
 #include "control/journal.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "control/plan_hash.h"
+#include "control/recorder.h"
 
 namespace plimsoll::control {
-namespace {
-
-class ReplayedWorld final : public ports::World, public ports::Clock {
- public:
-  explicit ReplayedWorld(const Journal& journal) : journal_(&journal) {}
-
-  void begin(std::size_t turn) {
-    turn_ = turn;
-    tried_ = 0;
-  }
-  model::Snapshot snapshot() override { return journal_->initial; }
-  Result<void> observe(std::vector<model::Delta>& changes) override {
-    changes = journal_->turns[turn_].changes;
-    return {};
-  }
-  Result<void> apply(const model::Action& /*action*/) override {
-    if (std::ranges::binary_search(journal_->turns[turn_].refused, tried_++)) {
-      return failed("the recorded world refused it");
-    }
-    return {};
-  }
-  [[nodiscard]] Time now() const override { return journal_->turns[turn_].at; }
-
- private:
-  const Journal* journal_;
-  std::size_t turn_ = 0;
-  std::size_t tried_ = 0;
-};
-
-}  // namespace
-
 model::Snapshot RecordingWorld::snapshot() {
   journal_->initial = world_->snapshot();
   return journal_->initial;
@@ -59,14 +28,12 @@ Result<void> RecordingWorld::apply(const model::Action& action) {
 }
 
 Result<std::string> replay(const Journal& journal, SchedulerConfig config) {
-  ReplayedWorld world(journal);
-  Scheduler scheduler = TRY(Scheduler::make(world, world, std::move(config)));
+  Replay replayed = TRY(Replay::make(journal.initial, std::move(config)));
   PlanHash hash;
   model::Plan plan;
-  for (std::size_t turn = 0; turn < journal.turns.size(); ++turn) {
-    world.begin(turn);
+  for (const Journal::Turn& turn : journal.turns) {
     plan.actions.clear();
-    TRY_VOID(scheduler.turn(plan));
+    TRY_VOID(replayed.turn(turn, plan));
     hash.add(plan);
   }
   return hash.hex();

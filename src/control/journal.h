@@ -18,6 +18,7 @@ namespace plimsoll::control {
 struct Journal {
   struct Turn {
     Time at;
+    bool followed = false;  // it only observed: somebody else decides
     std::vector<model::Delta> changes;
     std::vector<std::size_t> refused;  // of the actions it tried, counted from 0
   };

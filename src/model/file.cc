@@ -166,13 +166,41 @@ Result<void> check_action(const Action& action, std::size_t index) {
   return {};
 }
 
-Result<void> check_time(Time at, Time last) {
+Result<void> check_time(std::string_view kind, Time at, Time last) {
   if (at >= last) {
     return {};
   }
-  return bad_input(fmt::format("delta.at: found {}, expected {} or later (deltas are in order)",
+  return bad_input(fmt::format("{0}.at: found {1}, expected {2} or later ({0}s are in order)", kind,
                                at.value(), last.value()));
 }
+
+// What comes in a journal after its start, in order.
+class JournalOrder {
+ public:
+  explicit JournalOrder(Time start = {}) : last_(start) {}
+
+  Result<void> take(const TimedDelta& delta) {
+    TRY_VOID(check_time("delta", delta.at, last_));
+    last_ = delta.at;
+    ++deltas_;
+    return {};
+  }
+  Result<void> take(const JournalTurn& turn) {
+    TRY_VOID(check_time("turn", turn.at, last_));
+    if (turn.deltas != deltas_) {
+      return bad_input(
+          fmt::format("turn.deltas: found {}, expected {}, as many as came since the turn before",
+                      turn.deltas, deltas_));
+    }
+    last_ = turn.at;
+    deltas_ = 0;
+    return {};
+  }
+
+ private:
+  Time last_;
+  std::uint64_t deltas_ = 0;
+};
 
 }  // namespace
 
@@ -271,7 +299,7 @@ Result<Plan> PlanDecoder::finish() {
 
 struct JournalEncoder::State {
   FrameWriter frame;
-  Time last;
+  JournalOrder order;
 };
 
 JournalEncoder::JournalEncoder(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -281,7 +309,7 @@ JournalEncoder::~JournalEncoder() = default;
 
 Result<JournalEncoder> JournalEncoder::make(const JournalStart& start, Sink sink) {
   auto state = std::make_unique<State>(
-      State{FrameWriter(FileKind::journal, std::move(sink)), start.snapshot.now});
+      State{FrameWriter(FileKind::journal, std::move(sink)), JournalOrder(start.snapshot.now)});
   TRY_VOID(write_record(state->frame, "journal", JournalHead{start.seed, start.configuration},
                         "journal"));
   TRY_VOID(write_snapshot(state->frame, start.snapshot));
@@ -289,17 +317,24 @@ Result<JournalEncoder> JournalEncoder::make(const JournalStart& start, Sink sink
 }
 
 Result<void> JournalEncoder::add(const TimedDelta& delta) {
-  TRY_VOID(check_time(delta.at, state_->last));
-  state_->last = delta.at;
+  TRY_VOID(state_->order.take(delta));
   return write_record(state_->frame, "delta", delta, "delta");
 }
+
+Result<void> JournalEncoder::add(const JournalTurn& turn) {
+  TRY_VOID(state_->order.take(turn));
+  return write_record(state_->frame, "turn", turn, "turn");
+}
+
+Result<void> JournalEncoder::flush() { return state_->frame.flush(); }
 
 Result<void> JournalEncoder::finish() { return state_->frame.finish(); }
 
 struct JournalDecoder::State {
-  State(std::string file, OnStart start_handler, OnDelta delta_handler)
+  State(std::string file, OnStart start_handler, OnDelta delta_handler, OnTurn turn_handler)
       : on_start(std::move(start_handler)),
         on_delta(std::move(delta_handler)),
+        on_turn(std::move(turn_handler)),
         frame(FileKind::journal, std::move(file),
               [this](std::string_view text, std::uint64_t) { return take(text); }) {}
 
@@ -318,17 +353,23 @@ struct JournalDecoder::State {
     if (line.kind() == "delta") {
       TRY_VOID(start());
       TimedDelta delta = TRY(line.read<TimedDelta>());
-      TRY_VOID(check_time(delta.at, last));
-      last = delta.at;
+      TRY_VOID(order.take(delta));
       return on_delta(std::move(delta));
     }
+    if (line.kind() == "turn") {
+      TRY_VOID(start());
+      JournalTurn turn = TRY(line.read<JournalTurn>());
+      TRY_VOID(order.take(turn));
+      return on_turn ? on_turn(std::move(turn)) : Result<void>();
+    }
     if (started) {
-      return bad_input(fmt::format("{}: expected it before the first delta", line.kind()));
+      return bad_input(fmt::format("{}: expected it before the first delta and turn", line.kind()));
     }
     const bool taken = TRY(builder.take(line));
-    return taken ? Result<void>()
-                 : unknown_record(
-                       line, "journal, snapshot, tenant, node, spec, gang, pod, budget, delta");
+    return taken
+               ? Result<void>()
+               : unknown_record(
+                     line, "journal, snapshot, tenant, node, spec, gang, pod, budget, delta, turn");
   }
 
   // Hands the start on, once.
@@ -340,23 +381,25 @@ struct JournalDecoder::State {
       return bad_input("found no journal record, expected one");
     }
     Snapshot snapshot = TRY(builder.finish());
-    last = snapshot.now;
+    order = JournalOrder(snapshot.now);
     return on_start({head.seed, std::move(head.configuration), std::move(snapshot)});
   }
 
   OnStart on_start;
   OnDelta on_delta;
+  OnTurn on_turn;
   JsonLine line;
   JournalHead head;
   SnapshotBuilder builder;
-  Time last;
+  JournalOrder order;
   bool has_head = false;
   bool started = false;
   FrameReader frame;
 };
 
-JournalDecoder::JournalDecoder(std::string file, OnStart on_start, OnDelta on_delta)
-    : state_(std::make_unique<State>(std::move(file), std::move(on_start), std::move(on_delta))) {}
+JournalDecoder::JournalDecoder(std::string file, OnStart on_start, OnDelta on_delta, OnTurn on_turn)
+    : state_(std::make_unique<State>(std::move(file), std::move(on_start), std::move(on_delta),
+                                     std::move(on_turn))) {}
 JournalDecoder::JournalDecoder(JournalDecoder&&) noexcept = default;
 JournalDecoder& JournalDecoder::operator=(JournalDecoder&&) noexcept = default;
 JournalDecoder::~JournalDecoder() = default;

@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "model/plan.h"
@@ -33,7 +34,7 @@
 namespace plimsoll::model {
 
 // What this program writes, and the newest that it reads. Any change to what is inside raises it.
-inline constexpr std::int32_t file_version = 2;
+inline constexpr std::int32_t file_version = 3;
 inline constexpr std::size_t file_line_bytes_max = std::size_t{4} << 20;
 inline constexpr int file_window_log_max = 23;  // 8 MiB of zstd window
 inline constexpr std::uint64_t file_records_max = 1ULL << 26;
@@ -96,6 +97,17 @@ struct TimedDelta {
   friend bool operator==(const TimedDelta&, const TimedDelta&) = default;
 };
 
+// A turn that the scheduler took, after the deltas that it observed: what it needs to be taken
+// again. A journal without turns still says what happened to the world.
+struct JournalTurn {
+  Time at;
+  bool followed = false;               // it only observed: somebody else decided
+  std::uint64_t deltas = 0;            // that it observed: those since the turn before
+  std::vector<std::uint32_t> refused;  // by the world, of the actions it tried, counted from 0
+  std::string plans;  // hash of all plans up to this one; empty: as after the turn before
+  friend bool operator==(const JournalTurn&, const JournalTurn&) = default;
+};
+
 class JournalEncoder {
  public:
   // Writes the start. Errors: as encode_snapshot.
@@ -105,6 +117,10 @@ class JournalEncoder {
   ~JournalEncoder();
   // Errors: a time before the last one; text that is not UTF-8; a line above the limit; the sink's.
   Result<void> add(const TimedDelta& delta);
+  // Errors: also a number of deltas that is not that of those added since the turn before.
+  Result<void> add(const JournalTurn& turn);
+  // All that was added so far goes to the sink, so that it can be seen in a file that is cut off.
+  Result<void> flush();
   // Writes the end. A journal without it is refused as cut off.
   Result<void> finish();
 
@@ -114,13 +130,15 @@ class JournalEncoder {
   std::unique_ptr<State> state_;
 };
 
-// Hands on the start once, and then each delta as it is read; their errors end the decoding. What
-// it handed on before an error is not to be trusted: only finish() knows that the file is whole.
+// Hands on the start once, and then each delta and turn as it is read; their errors end the
+// decoding. What it handed on before an error is not to be trusted: only finish() knows that the
+// file is whole.
 class JournalDecoder {
  public:
   using OnStart = std::function<Result<void>(JournalStart start)>;
   using OnDelta = std::function<Result<void>(TimedDelta delta)>;
-  JournalDecoder(std::string file, OnStart on_start, OnDelta on_delta);
+  using OnTurn = std::function<Result<void>(JournalTurn turn)>;
+  JournalDecoder(std::string file, OnStart on_start, OnDelta on_delta, OnTurn on_turn = {});
   JournalDecoder(JournalDecoder&&) noexcept;
   JournalDecoder& operator=(JournalDecoder&&) noexcept;
   ~JournalDecoder();

@@ -112,28 +112,37 @@ Result<void> FrameWriter::line(std::string_view json, std::string_view what) {
   ++records_;
   hash_.update(json);
   hash_.update("\n");
-  TRY_VOID(compress(json, false));
-  return compress("\n", false);
+  TRY_VOID(compress(json, Then::go_on));
+  return compress("\n", Then::go_on);
 }
 
 Result<void> FrameWriter::finish() {
   if (!started_) {
     TRY_VOID(start());
   }
-  return compress(end_line(records_, hash_) + "\n", true);
+  return compress(end_line(records_, hash_) + "\n", Then::end);
 }
 
-Result<void> FrameWriter::compress(std::string_view bytes, bool end) {
+Result<void> FrameWriter::flush() {
+  if (!started_) {
+    TRY_VOID(start());
+  }
+  return compress("", Then::flush);
+}
+
+Result<void> FrameWriter::compress(std::string_view bytes, Then then) {
+  const ZSTD_EndDirective directive = then == Then::end     ? ZSTD_e_end
+                                      : then == Then::flush ? ZSTD_e_flush
+                                                            : ZSTD_e_continue;
   ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
   while (true) {
     ZSTD_outBuffer output{out_.data(), out_.size(), 0};
-    const std::size_t left =
-        ZSTD_compressStream2(context_.get(), &output, &input, end ? ZSTD_e_end : ZSTD_e_continue);
+    const std::size_t left = ZSTD_compressStream2(context_.get(), &output, &input, directive);
     check(ZSTD_isError(left) == 0, "zstd compresses what it is given");
     if (output.pos > 0) {
       TRY_VOID(sink_(std::string_view(out_.data(), output.pos)));
     }
-    if (end ? left == 0 : input.pos == input.size) {
+    if (then == Then::go_on ? input.pos == input.size : left == 0) {
       return {};
     }
   }

@@ -26,6 +26,8 @@ class FrameWriter {
   // One record, without its newline. `what` names it in an error.
   // Errors: not UTF-8, above the limit, the sink's.
   Result<void> line(std::string_view json, std::string_view what);
+  // All lines so far reach the sink.
+  Result<void> flush();
   // The end record and the end of the frame.
   Result<void> finish();
 
@@ -34,7 +36,8 @@ class FrameWriter {
     void operator()(ZSTD_CCtx_s* context) const;
   };
   Result<void> start();
-  Result<void> compress(std::string_view bytes, bool end);
+  enum class Then : std::uint8_t { go_on, flush, end };
+  Result<void> compress(std::string_view bytes, Then then);
 
   FileKind kind_;
   Sink sink_;

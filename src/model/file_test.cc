@@ -152,7 +152,7 @@ TEST(File, GoldenLinesOfASnapshot) {
   const std::string bytes = file_of(full_snapshot());
   EXPECT_EQ(text_of(bytes), with_end(full_lines));
   EXPECT_EQ(bytes.substr(4, 4), std::string("\x14\0\0\0", 4));
-  EXPECT_EQ(bytes.substr(8, 20), "plimsoll snapshot 2\n");
+  EXPECT_EQ(bytes.substr(8, 20), "plimsoll snapshot 3\n");
   EXPECT_EQ(decode(SnapshotDecoder("f"), bytes), Result<Snapshot>(full_snapshot()));
 }
 
@@ -209,6 +209,7 @@ TEST(File, RandomPlansComeBack) {
 struct Heard {
   std::optional<JournalStart> start;
   std::vector<TimedDelta> deltas;
+  std::vector<JournalTurn> turns;
 };
 
 JournalDecoder journal_into(Heard& heard) {
@@ -219,6 +220,10 @@ JournalDecoder journal_into(Heard& heard) {
           },
           [&heard](TimedDelta delta) -> Result<void> {
             heard.deltas.push_back(std::move(delta));
+            return {};
+          },
+          [&heard](JournalTurn turn) -> Result<void> {
+            heard.turns.push_back(std::move(turn));
             return {};
           }};
 }
@@ -237,8 +242,20 @@ TEST(File, RandomJournalsComeBack) {
     std::string bytes;
     auto encoder = JournalEncoder::make(start, into(bytes));
     ASSERT_TRUE(encoder) << encoder.error().message;
+    std::vector<JournalTurn> turns;
+    std::uint64_t since = 0;
     for (const TimedDelta& delta : deltas) {
       ASSERT_TRUE(encoder->add(delta));
+      ++since;
+      if (random.below(3) == 0) {
+        turns.push_back({.at = delta.at,
+                         .followed = random.below(2) == 0,
+                         .deltas = std::exchange(since, 0),
+                         .refused = {0, static_cast<std::uint32_t>(random.below(9))},
+                         .plans = random_text(random)});
+        ASSERT_TRUE(encoder->add(turns.back()));
+        ASSERT_TRUE(encoder->flush());
+      }
     }
     ASSERT_TRUE(encoder->finish());
     Heard heard;
@@ -249,6 +266,7 @@ TEST(File, RandomJournalsComeBack) {
     EXPECT_EQ(heard.start->configuration, start.configuration);
     EXPECT_EQ(heard.start->snapshot, start.snapshot);
     EXPECT_EQ(heard.deltas, deltas);
+    EXPECT_EQ(heard.turns, turns);
   }
 }
 
@@ -304,25 +322,25 @@ TEST(File, HeadersThatAreRefused) {
       {"abc", none},
       {good.substr(0, 4) + std::string("\xff\xff\xff\x7f", 4) + good.substr(8), none},
       {frame_with_header("hello 1\n"), none},
-      {frame_with_header("plimsoll snapshot 2 "), none},
-      {frame_with_header("plimsoll snapshot 3\n"),
-       "f: version 3 is newer than this plimsoll understands (2); read it with the plimsoll that "
+      {frame_with_header("plimsoll snapshot 3 "), none},
+      {frame_with_header("plimsoll snapshot 4\n"),
+       "f: version 4 is newer than this plimsoll understands (3); read it with the plimsoll that "
        "wrote it, or a newer one"},
       {frame_with_header("plimsoll parade 12\n"),
-       "f: version 12 is newer than this plimsoll understands (2); read it with the plimsoll that "
+       "f: version 12 is newer than this plimsoll understands (3); read it with the plimsoll that "
        "wrote it, or a newer one"},
       {frame_with_header("plimsoll plan 2\n"), "f: found a plan, expected a snapshot"},
       {file_of(Plan{}), "f: found a plan, expected a snapshot"},
       {frame_with_header("plimsoll parade 2\n"),
-       "f: header: found \"plimsoll parade 2\", expected \"plimsoll snapshot 2\""},
+       "f: header: found \"plimsoll parade 2\", expected \"plimsoll snapshot 3\""},
       {frame_with_header("plimsoll snapshot 0\n"),
-       "f: header: found \"plimsoll snapshot 0\", expected \"plimsoll snapshot 2\""},
+       "f: header: found \"plimsoll snapshot 0\", expected \"plimsoll snapshot 3\""},
       {frame_with_header("plimsoll snapshot\n"),
-       "f: header: found \"plimsoll snapshot\", expected \"plimsoll snapshot 2\""},
-      {frame_with_header("plimsoll snapshot 2x\n"),
-       "f: header: found \"plimsoll snapshot 2x\", expected \"plimsoll snapshot 2\""},
+       "f: header: found \"plimsoll snapshot\", expected \"plimsoll snapshot 3\""},
+      {frame_with_header("plimsoll snapshot 3x\n"),
+       "f: header: found \"plimsoll snapshot 3x\", expected \"plimsoll snapshot 3\""},
       {frame_with_header("plimsoll snapshot 99999999999\n"),
-       "f: header: found \"plimsoll snapshot 99999999999\", expected \"plimsoll snapshot 2\""},
+       "f: header: found \"plimsoll snapshot 99999999999\", expected \"plimsoll snapshot 3\""},
       {good + "x", "f: found bytes after the end, expected none"},
       {good + good, "f: found bytes after the end, expected none"},
   };
@@ -541,6 +559,14 @@ TEST(File, JournalsThatAreRefused) {
   } cases[] = {
       {{head, snapshot, delta}, "accepted"},
       {{head, snapshot}, "accepted"},
+      {{head, snapshot, R"({"turn":{"at":5}})", delta, R"({"turn":{"at":6,"deltas":1}})"},
+       "accepted"},
+      {{head, snapshot, delta, R"({"turn":{"at":6}})"},
+       "f:4: turn.deltas: found 0, expected 1, as many as came since the turn before"},
+      {{head, snapshot, R"({"turn":{"at":5,"refused":[-1]}})"},
+       "f:3: turn.refused[0]: found -1, expected an integer from 0 to 4294967295"},
+      {{head, snapshot, R"({"turn":{"at":4}})"},
+       "f:3: turn.at: found 4, expected 5 or later (turns are in order)"},
       {{}, "f: found no journal record, expected one"},
       {{head}, "f: found no snapshot record, expected one"},
       {{snapshot}, "f:1: expected the journal record first"},
@@ -548,9 +574,9 @@ TEST(File, JournalsThatAreRefused) {
       {{head, delta}, "f:2: found no snapshot record, expected one"},
       {{head, snapshot, R"({"action":{}})"},
        "f:3: found record \"action\", expected one of journal, snapshot, tenant, node, spec, gang, "
-       "pod, budget, delta"},
+       "pod, budget, delta, turn"},
       {{head, snapshot, delta, R"({"node":null})"},
-       "f:4: node: expected it before the first delta"},
+       "f:4: node: expected it before the first delta and turn"},
       {{head, snapshot, R"({"delta":{"at":4}})"},
        "f:3: delta.at: found 4, expected 5 or later (deltas are in order)"},
       {{head, snapshot, delta, R"({"delta":{"at":5}})"},

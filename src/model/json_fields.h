@@ -80,6 +80,7 @@ PLIMSOLL_FIELDS(Nominate, pod, node);
 PLIMSOLL_FIELDS(Alternative, node, reason);
 PLIMSOLL_FIELDS(Action, kind, reason, rejected, effect, after);
 PLIMSOLL_FIELDS(TimedDelta, at, delta);
+PLIMSOLL_FIELDS(JournalTurn, at, followed, deltas, refused, plans);
 PLIMSOLL_FIELDS(SnapshotHead, now);
 PLIMSOLL_FIELDS(PlanHead, made);
 PLIMSOLL_FIELDS(JournalHead, seed, configuration);

@@ -325,5 +325,6 @@ template Result<Pod> JsonLine::read() const;
 template Result<DisruptionBudget> JsonLine::read() const;
 template Result<Action> JsonLine::read() const;
 template Result<TimedDelta> JsonLine::read() const;
+template Result<JournalTurn> JsonLine::read() const;
 
 }  // namespace plimsoll::model

@@ -173,5 +173,6 @@ template std::string to_line(std::string_view, const Pod&);
 template std::string to_line(std::string_view, const DisruptionBudget&);
 template std::string to_line(std::string_view, const Action&);
 template std::string to_line(std::string_view, const TimedDelta&);
+template std::string to_line(std::string_view, const JournalTurn&);
 
 }  // namespace plimsoll::model

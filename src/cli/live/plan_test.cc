@@ -189,7 +189,7 @@ TEST_F(SnapshotFile, MistakesAreOneLine) {
   ASSERT_TRUE(write_file(path, bytes));
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"plan", "--from", path}, path + ": found a plan, expected a snapshot"},
-      {{"simulate", path}, path + ": found a plan, expected a snapshot"},
+      {{"simulate", path}, path + ": found a plan, expected a snapshot or a journal"},
       {{"plan", "--from", "/no/such"}, "/no/such: found 'No such file or directory'"},
       {{"plan", "--kubeconfig", "/no/such"}, "/no/such: No such file or directory"},
       {{"plan", "--policy", "best"}, "--policy: found 'best', expected "},

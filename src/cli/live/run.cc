@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "cli/command.h"
 #include "cli/live/connect.h"
 #include "cli/live/log.h"
+#include "cli/live/record.h"
 #include "cli/live/telemetry.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/parallel.h"
+#include "control/recorder.h"
 #include "control/scheduler.h"
 #include "kube/client/events.h"
 #include "kube/client/leader.h"
@@ -39,6 +43,7 @@ struct RunFlags {
   std::int64_t retry_period_s = 2;
   std::int64_t gang_timeout_s = 300;
   std::string policy = "plimsoll";
+  std::string record;
   std::string log_format = "text";
   bool verbose = false;
 };
@@ -100,10 +105,47 @@ class Leadership {
   std::unique_ptr<kube::LeaderElector> elector_;
 };
 
+// Keeps what a turn saw, if it is recorded. A file that cannot be written any more ends the
+// recording, not the scheduling.
+class Tape {
+ public:
+  Tape(kube::KubeWorld& world, Logger& log) : recorder_(world, world), log_(log) {}
+
+  [[nodiscard]] control::Recorder& recorder() { return recorder_; }
+  Result<void> start(const std::string& path, const control::SchedulerConfig& config) {
+    recording_ = TRY(Recording::open(path, recorder_.take_initial(), config));
+    return {};
+  }
+  void add(const model::Plan& plan, bool followed) {
+    if (!recording_) {
+      return;
+    }
+    if (const Result<void> added = recording_->add(recorder_.take_turn(followed), plan); !added) {
+      log_.write(kube::LogLevel::error, added.error().message);
+      recording_.reset();
+    }
+  }
+  Result<void> finish() {
+    if (recording_) {
+      TRY_VOID(recording_->finish());
+      log_.write(kube::LogLevel::info, "recorded",
+                 {{"file", recording_->path()},
+                  {"turns", std::to_string(recording_->turns())},
+                  {"plans", recording_->plans()}});
+    }
+    return {};
+  }
+
+ private:
+  control::Recorder recorder_;
+  std::optional<Recording> recording_;
+  Logger& log_;
+};
+
 // Stands by until it leads, then decides until it is told to stop. Errors: the scheduler's; the
 // lead was lost, and somebody else decides now.
 Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
-                  const Leadership& leadership, Telemetry& telemetry, Logger& log) {
+                  const Leadership& leadership, Telemetry& telemetry, Tape& tape, Logger& log) {
   const StopFlag& stop = process_stop_flag();
   model::Plan plan;
   bool led = false;
@@ -118,6 +160,7 @@ Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
         return failed("lost the lead: another replica schedules now; exiting, to start afresh");
       }
       TRY_VOID(scheduler.follow());
+      tape.add(plan, true);
       telemetry.turned(Duration(), scheduler.length(), false);
       continue;
     }
@@ -128,6 +171,7 @@ Result<void> loop(kube::KubeWorld& world, control::Scheduler& scheduler,
     plan.actions.clear();
     const Time began = world.now();
     TRY_VOID(scheduler.turn(plan));
+    tape.add(plan, false);
     for (const model::Action& action : plan.actions) {
       if (std::holds_alternative<model::Refuse>(action.kind)) {
         // Not taken: it leads no more, and who does tells the pods anew.
@@ -182,12 +226,16 @@ Result<int> run(const std::vector<std::string>& arguments) {
   options.integer("--gang-timeout", flags.gang_timeout_s, {.min = 1, .max = 86'400},
                   "Seconds after which a gang that could be bound in part only is undone");
   options.choice("--policy", flags.policy, policies, "How nodes are scored");
+  options.text("--record", flags.record,
+               "Keep a journal of what it sees and decides, for plimsoll simulate to replay",
+               "FILE");
   options.choice("--log-format", flags.log_format, {"text", "json"}, "How log lines look");
   options.flag("-v,--verbose", flags.verbose, "Log every decision");
   if (TRY(options.parse(arguments))) {
     fmt::print("{}", options.help());
     return exit_done;
   }
+  TRY_VOID(check_writable(flags.record));
   Logger log(flags.log_format == "json" ? LogFormat::json : LogFormat::text,
              flags.verbose ? kube::LogLevel::debug : kube::LogLevel::info);
   std::shared_ptr<const kube::Fence> fence;  // outlives the client, whose requests carry it
@@ -215,7 +263,14 @@ Result<int> run(const std::vector<std::string>& arguments) {
   config.placement.policy = flags.policy;
   config.placement.index_bytes_max = index_bytes_max;
   config.gang_timeout = seconds(flags.gang_timeout_s);
-  control::Scheduler scheduler = TRY(control::Scheduler::make(*world, *world, std::move(config)));
+  Tape tape(*world, log);
+  const bool recorded = !flags.record.empty();
+  ports::World& seen = recorded ? static_cast<ports::World&>(tape.recorder()) : *world;
+  const ports::Clock& clock = recorded ? static_cast<ports::Clock&>(tape.recorder()) : *world;
+  control::Scheduler scheduler = TRY(control::Scheduler::make(seen, clock, config));
+  if (recorded) {
+    TRY_VOID(tape.start(flags.record, config));
+  }
   const auto counts = world->counts();
   log.write(kube::LogLevel::info, "scheduling",
             {{"server", client->config().server},
@@ -225,7 +280,9 @@ Result<int> run(const std::vector<std::string>& arguments) {
              {"pods", std::to_string(counts.pods)}});
   telemetry.turned(Duration(), scheduler.length(), false);
   telemetry.synced();
-  TRY_VOID(loop(*world, scheduler, *leadership, telemetry, log));
+  const Result<void> ended = loop(*world, scheduler, *leadership, telemetry, tape, log);
+  TRY_VOID(tape.finish());
+  TRY_VOID(ended);
   log.write(kube::LogLevel::info, "stopped");
   return exit_done;
 }
