@@ -327,13 +327,15 @@ void KubeWorld::nominate(const model::Nominate& nominate) {
     const std::lock_guard lock(mutex_);
     const PodName* pod = store_.pod(nominate.pod);
     const std::string* target = store_.node(nominate.node);
-    if (pod == nullptr || target == nullptr) {
+    if (pod == nullptr || (nominate.node.valid() && target == nullptr)) {
       return;
     }
     name = *pod;
-    node = *target;
+    node = target == nullptr ? std::string() : *target;
   }
-  Request request = status_patch(name, {{"nominatedNodeName", node}});
+  // Without a node the nomination is withdrawn: null removes the member.
+  const nlohmann::json nominated = node.empty() ? nlohmann::json() : nlohmann::json(node);
+  Request request = status_patch(name, {{"nominatedNodeName", nominated}});
   write(std::move(request), [](ApiResult<Response>) {});
 }
 
