@@ -98,7 +98,8 @@ TEST(Seeing, PlansExplainsAndCapturesWithoutAWrite) {
             file + ": 2 nodes, 16 GPUs (11 allocated), 2 pods bound, 2 pending, 0 gangs\n");
   const Outcome simulated = call({"simulate", file, "-o", "json"});
   ASSERT_EQ(simulated.code, 0) << simulated.err;
-  for (const auto& policy : nlohmann::json::parse(simulated.out)["policies"]) {
+  const nlohmann::json study = nlohmann::json::parse(simulated.out);
+  for (const auto& policy : study["policies"]) {
     EXPECT_EQ(policy["mean"]["placed_pods"], 1) << policy["policy"];
     EXPECT_EQ(policy["mean"]["gpu_allocation_percent"], 87.5) << policy["policy"];
   }

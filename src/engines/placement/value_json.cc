@@ -260,7 +260,11 @@ Result<Curve> curve_of(const Object& root, std::string_view key, std::string_vie
   const Object object = TRY(root.object(key));
   const std::array<std::string_view, 2> fields{axis, "wasted"};
   TRY_VOID(object.expect(fields));
-  Curve curve{TRY(object.ascending(axis, axis_max)), TRY(object.numbers("wasted"))};
+  // One after the other: g++ 12 leaks the first member where the second returns from within a
+  // brace.
+  Curve curve;
+  curve.at = TRY(object.ascending(axis, axis_max));
+  curve.value = TRY(object.numbers("wasted"));
   TRY_VOID(object.same_length(axis, curve.at.size(), curve.at.size()));
   TRY_VOID(object.same_length("wasted", curve.value.size(), curve.at.size()));
   return curve;
