@@ -91,6 +91,8 @@ model::Labels labels(Json value) {
     result.emplace_back(key, text(label));
   }
   std::ranges::sort(result);
+  const auto twins = std::ranges::unique(result, {}, &std::pair<std::string, std::string>::first);
+  result.erase(twins.begin(), twins.end());
   return result;
 }
 

@@ -166,6 +166,9 @@ model::Resources read_resources(Json map) {
     }
   }
   std::ranges::sort(result.extended);
+  const auto twins =
+      std::ranges::unique(result.extended, {}, &std::pair<std::string, std::int64_t>::first);
+  result.extended.erase(twins.begin(), twins.end());
   return result;
 }
 

@@ -180,6 +180,17 @@ TEST(ClusterStore, APodThatAsksOtherGpusIsToldOfAfresh) {
   }
 }
 
+TEST(ClusterStore, APodMayAskOtherGpusInTheMomentItIsBound) {
+  Follower f;
+  f.store.upsert(node_of("n0"));
+  f.store.upsert(pod_of({}));
+  PodObject bound = pod_of({.spec = bound_to("n0")});
+  bound.spec.gpu.count = 3;
+  f.store.upsert(std::move(bound));
+  f.follow();
+  EXPECT_EQ(f.pod("default/p")->binding->gpus.size(), 3U);
+}
+
 TEST(ClusterStore, AFailedBindingLeavesThePodPending) {
   Follower f;
   f.store.upsert(node_of("n0"));

@@ -308,10 +308,6 @@ void ClusterStore::tell(std::uint32_t index) {
                           .gpus = std::vector<model::GpuShare>(
                               static_cast<std::size_t>(resolved.spec.gpu.count), {.index = -1})};
   };
-  if (!news && bound && !pod.binding) {
-    const bool as_sent = pod.assumed && pod.assumed->node == node->second;
-    settle(index, as_sent ? *pod.assumed : unknown_gpus());
-  }
   const bool changed =
       pod.spec != spec_before || pod.told_gang != gang || pod.told_terminating != pod.deleting ||
       pod.told_protected != pod.do_not_disrupt || (bound && pod.told_started != pod.started);
@@ -322,6 +318,10 @@ void ClusterStore::tell(std::uint32_t index) {
   if (!news) {
     if (changed) {
       deltas_.emplace_back(model::PodChanged{as_told(pod)});
+    }
+    if (bound && !pod.binding) {  // of what it asks now
+      const bool as_sent = pod.assumed && pod.assumed->node == node->second;
+      settle(index, as_sent ? *pod.assumed : unknown_gpus());
     }
     return;
   }
