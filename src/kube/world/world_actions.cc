@@ -14,6 +14,9 @@
 namespace plimsoll::kube {
 namespace {
 
+// Until the server says what became of a binding whose answer was unclear.
+constexpr std::chrono::seconds look_again_after{1};
+
 ObjectRef ref_of(const PodName& pod) {
   return {.api_version = "v1", .plural = "pods", .name_space = pod.name_space, .name = pod.name};
 }
@@ -149,12 +152,11 @@ void KubeWorld::look_after_bind(PodId pod, const PodName& name, const std::strin
       guarded([pod, name, node, why](KubeWorld& world, ApiResult<Response> answer) {
         if (!answer && !answer.error().not_found()) {
           if (answer.error().kind != ApiError::Kind::closed) {
-            world.client_.after(std::chrono::seconds(1),
-                                [alive = world.alive_, pod, name, node, why] {
-                                  if (*alive != nullptr) {
-                                    (*alive)->look_after_bind(pod, name, node, why);
-                                  }
-                                });
+            world.client_.after(look_again_after, [alive = world.alive_, pod, name, node, why] {
+              if (*alive != nullptr) {
+                (*alive)->look_after_bind(pod, name, node, why);
+              }
+            });
           }
           return;
         }
@@ -237,11 +239,11 @@ Result<void> KubeWorld::evict(const model::Evict& evict, const model::Reason& re
                            {condition("DisruptionTarget", true,
                                       preempted ? "PreemptionByScheduler" : "GangNotCompleted",
                                       message, format_time(now().value()))}}});
-  client_.send(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
-                 if (answer || !answer.error().not_found()) {
-                   world.remove(name);
-                 }
-               }));
+  write(std::move(request), guarded([name](KubeWorld& world, ApiResult<Response> answer) {
+          if (answer || !answer.error().not_found()) {
+            world.remove(name);
+          }
+        }));
   if (options_.event) {
     options_.event(event_about(name, preempted ? "Preempted" : "GangNotCompleted",
                                preempted ? "Preempting" : "Evicting", message, !preempted));
