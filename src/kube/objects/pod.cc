@@ -143,18 +143,16 @@ void read_volumes(Json pod, PodObject& read) {
           {.name = fmt::format("{}-{}", read.meta.name, text(member(volume, "name"))),
            .ephemeral = true});
     }
-    for (const char* kind : {"gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "rbd",
-                             "iscsi", "cinder", "csi"}) {
-      const bool exclusive = std::string_view(kind) != "csi";
-      if (exclusive && !is_null(member(volume, kind)) && read.unmodelled.empty()) {
+    for (const char* kind :
+         {"gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "rbd", "iscsi", "cinder"}) {
+      if (!is_null(member(volume, kind)) && read.unmodelled.empty()) {
         read.unmodelled = fmt::format("a volume of kind {} in the pod itself", kind);
       }
     }
   }
-  if (!items(member(pod, {"spec", "resourceClaims"})).size()) {
-    return;
+  if (items(member(pod, {"spec", "resourceClaims"})).size() > 0) {
+    read.unmodelled = "resource claims (dynamic resource allocation)";
   }
-  read.unmodelled = "resource claims (dynamic resource allocation)";
 }
 
 std::int32_t number(std::string_view text) {

@@ -28,9 +28,6 @@ struct StoreOptions {
   model::LabelSelector owned_nodes;  // pods are bound only to nodes that it matches
 };
 
-// A gang whose PodGroup is not there yet needs more members than can exist.
-inline constexpr std::int32_t members_unknown = INT32_MAX;
-
 struct PodName {
   std::string name_space;
   std::string name;
@@ -97,6 +94,8 @@ class ClusterStore {
   [[nodiscard]] const PodName* pod(PodId id) const;
   [[nodiscard]] const std::string* node(NodeId id) const;
   [[nodiscard]] const GroupObject* group(GangId id) const;  // null also: it is not there yet
+  // The pod names a gang of which nothing says how many members it has.
+  [[nodiscard]] bool lacks_group(PodId pod) const;
   // The PodGroup (of scheduling.k8s.io) of the pod's gang, if its condition is to say something
   // new: with `scheduled`, once as many members are bound as it needs; else why not, until then.
   std::optional<PodName> group_to_tell(PodId pod, bool scheduled, std::string_view message);

@@ -245,7 +245,8 @@ TEST(ClusterStore, GangsComeWithTheirPodsOrTheirGroup) {
   f.store.upsert(pod_of({.spec = member}));
   f.follow();
   ASSERT_TRUE(f.pod("default/p")->gang.valid());
-  EXPECT_EQ(f.told.gangs[0].min_members, members_unknown);
+  EXPECT_EQ(f.told.gangs[0].min_members, model::members_unknown);
+  EXPECT_TRUE(f.store.lacks_group(*f.store.find_pod("default/p")));
   const auto group = [](const char* policy) {
     return read_group(
                json(fmt::format(R"({{"metadata":{{"name":"g","namespace":"default","uid":"gu"}},)"
@@ -258,6 +259,7 @@ TEST(ClusterStore, GangsComeWithTheirPodsOrTheirGroup) {
   f.store.upsert(group(R"({"gang":{"minCount":4}})"));
   f.follow();
   EXPECT_EQ(f.told.gangs[0].min_members, 4);
+  EXPECT_FALSE(f.store.lacks_group(*f.store.find_pod("default/p")));
   EXPECT_EQ(f.told.gangs[0].required_key, "rack");
   f.store.upsert(group(R"({"basic":{}})"));
   f.follow();

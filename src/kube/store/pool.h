@@ -2,6 +2,7 @@
 // pool; not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,18 @@ struct TextHash {
     return std::hash<std::string_view>()(text);
   }
 };
+// What a relist is compared with: the keys of a map, in order.
+template <typename Map>
+std::vector<std::string> sorted_keys(const Map& map) {
+  std::vector<std::string> keys;
+  keys.reserve(map.size());
+  for (const auto& [key, value] : map) {
+    keys.push_back(key);
+  }
+  std::ranges::sort(keys);
+  return keys;
+}
+
 template <typename T>
 using ByText = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
 

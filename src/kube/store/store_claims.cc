@@ -7,16 +7,8 @@
 #include "kube/store/cluster_store.h"
 
 namespace plimsoll::kube {
-namespace {
 
-std::vector<std::string> keys_of(const auto& map) {
-  std::vector<std::string> keys;
-  keys.reserve(map.size());
-  for (const auto& [key, value] : map) {
-    keys.push_back(key);
-  }
-  return keys;
-}
+namespace {
 
 template <typename T>
 void sort_once(std::vector<T>& items) {
@@ -169,11 +161,11 @@ void ClusterStore::remove_namespace(std::string_view name) {
   }
 }
 
-std::vector<std::string> ClusterStore::claim_keys() const { return keys_of(claims_); }
-std::vector<std::string> ClusterStore::volume_names() const { return keys_of(volumes_); }
+std::vector<std::string> ClusterStore::claim_keys() const { return sorted_keys(claims_); }
+std::vector<std::string> ClusterStore::volume_names() const { return sorted_keys(volumes_); }
 std::vector<std::string> ClusterStore::storage_class_names() const {
-  return keys_of(storage_classes_);
+  return sorted_keys(storage_classes_);
 }
-std::vector<std::string> ClusterStore::namespace_names() const { return keys_of(namespaces_); }
+std::vector<std::string> ClusterStore::namespace_names() const { return sorted_keys(namespaces_); }
 
 }  // namespace plimsoll::kube

@@ -87,7 +87,7 @@ void ClusterStore::end_gang(std::uint32_t gang) {
 model::Gang ClusterStore::as_model(const GangEntry& gang) const {
   model::Gang told{.id = gang.id,
                    .name = gang.key.substr(1),
-                   .min_members = members_unknown,
+                   .min_members = model::members_unknown,
                    .submitted = gang.first_created};
   if (gang.object) {
     told.min_members = std::max(gang.object->members_min, 1);
@@ -158,6 +158,11 @@ const GroupObject* ClusterStore::group(GangId id) const {
   }
   const GangEntry& gang = gangs_[gang_of_[id.index()]];
   return gang.object ? &*gang.object : nullptr;
+}
+
+bool ClusterStore::lacks_group(PodId id) const {
+  const std::uint32_t gang = pods_[entry_of_[id.index()]].gang;
+  return gang != no_gang && gangs_[gang].told.min_members == model::members_unknown;
 }
 
 std::optional<PodName> ClusterStore::group_to_tell(PodId id, bool scheduled,

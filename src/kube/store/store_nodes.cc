@@ -5,19 +5,6 @@
 #include "kube/store/cluster_store.h"
 
 namespace plimsoll::kube {
-namespace {
-
-std::vector<std::string> keys_of(const auto& map) {
-  std::vector<std::string> keys;
-  keys.reserve(map.size());
-  for (const auto& [key, value] : map) {
-    keys.push_back(key);
-  }
-  std::ranges::sort(keys);
-  return keys;
-}
-
-}  // namespace
 
 void ClusterStore::upsert(model::Node node) {
   if (!options_.owned_nodes.empty() && !model::matches(options_.owned_nodes, node.labels)) {
@@ -122,10 +109,10 @@ const std::string* ClusterStore::node(NodeId id) const {
   return &nodes_[id.index()].node.name;
 }
 
-std::vector<std::string> ClusterStore::node_names() const { return keys_of(node_by_name_); }
-std::vector<std::string> ClusterStore::budget_keys() const { return keys_of(budgets_); }
+std::vector<std::string> ClusterStore::node_names() const { return sorted_keys(node_by_name_); }
+std::vector<std::string> ClusterStore::budget_keys() const { return sorted_keys(budgets_); }
 std::vector<std::string> ClusterStore::attach_limit_nodes() const {
-  return keys_of(attach_limits_);
+  return sorted_keys(attach_limits_);
 }
 
 }  // namespace plimsoll::kube

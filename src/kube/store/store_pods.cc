@@ -8,6 +8,7 @@
 #include "kube/store/cluster_store.h"
 
 namespace plimsoll::kube {
+
 namespace {
 
 std::string text_of(const model::Labels& labels) {
@@ -25,16 +26,6 @@ void collect(const std::vector<model::Requirement>& selector, auto&& take) {
   for (const model::Requirement& requirement : selector) {
     take(requirement.key);
   }
-}
-
-std::vector<std::string> sorted_keys(const auto& map) {
-  std::vector<std::string> keys;
-  keys.reserve(map.size());
-  for (const auto& [key, value] : map) {
-    keys.push_back(key);
-  }
-  std::ranges::sort(keys);
-  return keys;
 }
 
 }  // namespace

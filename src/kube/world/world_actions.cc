@@ -269,14 +269,17 @@ void KubeWorld::remove(const PodName& name) {
 void KubeWorld::refuse(const model::Refuse& refuse, const model::Reason& reason) {
   PodName name;
   std::optional<PodName> group;
-  const std::string message =
-      reason.code == model::ReasonCode::gang_incomplete && reason.missing > members_unknown / 2
-          ? std::string("waits for the PodGroup that it names to exist")
-          : model::to_string(reason);
+  std::string message = model::to_string(reason);
   {
     const std::lock_guard lock(mutex_);
     const PodName* pod = store_.pod(refuse.pod);
-    if (pod == nullptr || store_.told(refuse.pod, message)) {
+    if (pod == nullptr) {
+      return;
+    }
+    if (reason.code == model::ReasonCode::gang_incomplete && store_.lacks_group(refuse.pod)) {
+      message = "waits for the PodGroup that it names to exist";
+    }
+    if (store_.told(refuse.pod, message)) {
       return;
     }
     name = *pod;
