@@ -8,18 +8,6 @@
 #include "control/scheduler_state.h"
 
 namespace plimsoll::control {
-namespace {
-
-template <typename T, typename IdType>
-T& slot(std::vector<T>& slots, IdType id) {
-  if (slots.size() <= id.index()) {
-    slots.resize(id.index() + 1);
-  }
-  return slots[id.index()];
-}
-
-}  // namespace
-
 void Scheduler::State::load(const model::Snapshot& snapshot) {
   now = snapshot.now;
   for (const model::Node& node : snapshot.nodes) {
@@ -69,9 +57,12 @@ void Scheduler::State::follow(const model::Delta& delta) {
   } else if (const auto* failed_bind = std::get_if<model::BindFailed>(&delta)) {
     bind_failed(failed_bind->pod);
   } else if (const auto* budget = std::get_if<model::BudgetUpserted>(&delta)) {
-    room_made = budgets.upsert(budget->budget) && config.preemption ? true : room_made;
+    const bool eased = budgets.upsert(budget->budget);
+    room_made = room_made || (eased && config.preemption);
+    memos.clear();
   } else if (const auto* unbudgeted = std::get_if<model::BudgetRemoved>(&delta)) {
     budgets.remove(unbudgeted->budget);
+    memos.clear();
     room_made = room_made || config.preemption;
   }
 }
@@ -84,6 +75,8 @@ void Scheduler::State::follow(const model::Node& node) {
   slot(topology, node.id) = node.topology;
   slot(prices, node.id) = model::NodePrice(node);
   forget_domains();
+  slot(pods_on, node.id);
+  touch_node(node.id);
   room_made = true;
   reservation_stale = true;
 }
@@ -100,6 +93,7 @@ void Scheduler::State::add_spec(SpecId id, const model::PodSpec& spec) {
   if (id.index() < specs.size()) {
     queue.forget(id);
     budgets.forget(id);
+    memos.erase(id);
   }
   const bool mig = !spec.gpu.mig_profile.empty();
   slot(specs, id) = {.priority = spec.priority,
@@ -128,6 +122,7 @@ void Scheduler::State::upsert_gang(const model::Gang& gang) {
   }
   track.gang = gang;
   touch(gang.id);
+  touch_members(track);
   if (track.gathering.valid() && !work(track.gathering).backs_off) {
     leave_queue(track.gathering);
     enter_queue(track.gathering);
@@ -184,11 +179,23 @@ void Scheduler::State::tally(const PodTrack& pod, std::int32_t by) {
   }
   touch(pod.gang);
   GangTrack& gang = gangs[pod.gang.index()];
+  if (config.preemption && gang.gang.disrupted_whole) {
+    touch_members(gang);
+  }
   if (!pod.stays()) {
     return;
   }
   (pod.bound ? gang.bound : gang.pending) += by;
   gang.confirmed += pod.bound && pod.confirmed ? by : 0;
+}
+
+// What one member costs, all do.
+void Scheduler::State::touch_members(const GangTrack& gang) {
+  for (const PodId member : gang.members) {
+    if (pods[member.index()].bound) {
+      touch_node(pods[member.index()].node);
+    }
+  }
 }
 
 void Scheduler::State::enlist(PodId id) {
@@ -213,6 +220,8 @@ void Scheduler::State::hold(PodId id, const model::Binding& binding, bool confir
   pod.node = binding.node;
   if (config.preemption) {
     pod.binding = binding;
+    slot(pods_on, pod.node).push_back(id);
+    touch_node(pod.node);
   }
   pod.told = 0;
   pod.gpu_milli = 0;
@@ -233,6 +242,10 @@ void Scheduler::State::unhold(PodId id) {
   pod.gpu_milli = 0;
   pod.bound = pod.confirmed = false;
   tally(pod, 1);
+  if (config.preemption) {
+    std::erase(pods_on[pod.node.index()], id);
+    touch_node(pod.node);
+  }
   leaving.erase(id);
   explained.reset();
 }
@@ -262,6 +275,7 @@ void Scheduler::State::remove_pod(PodId id) {
   if (!pod.present) {
     return;
   }
+  const bool leaves = leaving.contains(id);
   if (pod.bound) {
     unhold(id);
     room_made = true;
@@ -269,8 +283,10 @@ void Scheduler::State::remove_pod(PodId id) {
   quit(id);
   leave(id);
   evictions.erase(id);
-  for (auto& [nominated, nomination] : nominations) {
-    nomination.awaited.erase(id);
+  if (leaves) {
+    for (auto& [nominated, nomination] : nominations) {
+      nomination.awaited.erase(id);
+    }
   }
   pods[id.index()] = {};
 }

@@ -29,6 +29,9 @@ void Scheduler::State::change_pod(const model::Pod& changed) {
   if (goes && pod.bound) {
     leaving.try_emplace(changed.id, now);
   }
+  if (pod.bound) {
+    touch_node(pod.node);
+  }
   pod.started = changed.started;
   pod.do_not_disrupt = changed.do_not_disrupt;
   const WorkId from = pod.work;
@@ -102,6 +105,7 @@ void Scheduler::State::evict(PodId id, model::Reason reason, model::Plan& plan) 
   pod.evicting = true;
   tally(pod, 1);
   leaving.try_emplace(id, now);
+  touch_node(pod.node);
   model::Action action{
       .kind = model::Evict{id}, .reason = std::move(reason), .effect = effect_of_evicting(id)};
   evictions[id] = {.ask_again = now + evict_again_after, .reason = action.reason};

@@ -12,26 +12,58 @@
 
 namespace plimsoll::control {
 
-// Opens a transaction in which the cluster is as it will be: what is leaving is gone, and what is
-// nominated is there, but for `id` itself and for work that is less urgent. The caller rolls back.
-placement::Mark Scheduler::State::imagine_later(WorkId id) {
-  const placement::Mark mark = engine.checkpoint();
-  for (const auto& [pod, since] : leaving) {
-    if (since + config.victims_patience > now) {
+namespace {
+
+// Specs of which preemption remembers what each node costs.
+constexpr std::size_t memos_max = 32;
+
+}  // namespace
+
+// Something of the node changed that preemption looks at.
+void Scheduler::State::touch_node(NodeId node) { slot(node_versions, node) += 1; }
+
+// Inside a transaction of the caller's: makes the node as it will be. What is leaving is gone, and
+// what is nominated is there, but for `id` itself and for work that is less urgent.
+void Scheduler::State::imagine(NodeId node, WorkId id) {
+  for (const PodId pod : pods_on[node.index()]) {
+    if (leaves_soon(pod)) {
       engine.forget(pod);
     }
   }
-  for (const auto& [other, nomination] : nominations) {
+  const auto kept = kept_on.find(node);
+  if (kept == kept_on.end()) {
+    return;
+  }
+  for (const auto& [other, pod] : kept->second) {
     if (!yields_to(other, id)) {
       continue;
     }
-    for (const auto& [pod, node] : nomination.places) {
-      if (const auto choice = engine.find_on(pods[pod.index()].spec, node)) {
-        engine.assume(pod, pods[pod.index()].spec, choice->binding);
-      }
+    const SpecId spec = pods[pod.index()].spec;
+    if (const auto choice = engine.find_on(spec, node)) {
+      engine.assume(pod, spec, choice->binding);
     }
   }
+}
+
+// The whole cluster as it will be.
+placement::Mark Scheduler::State::imagine_all(WorkId id) {
+  const placement::Mark mark = engine.checkpoint();
+  std::set<NodeId> nodes;
+  for (const auto& [pod, since] : leaving) {
+    nodes.insert(pods[pod.index()].node);
+  }
+  for (const auto& [node, kept] : kept_on) {
+    nodes.insert(node);
+  }
+  for (const NodeId node : nodes) {
+    imagine(node, id);
+  }
   return mark;
+}
+
+bool Scheduler::State::leaves_soon(PodId pod) const {
+  const auto known = leaving.find(pod);
+  return known != leaving.end() && known->second + config.victims_patience > now;
 }
 
 // Whether `id` must leave alone what is kept for `nominated`.
@@ -43,14 +75,13 @@ bool Scheduler::State::yields_to(WorkId nominated, WorkId id) {
 std::optional<std::vector<bool>> Scheduler::State::unreserved(WorkId id,
                                                               const std::vector<bool>* allowed) {
   std::optional<std::vector<bool>> open;
-  for (const auto& [other, nomination] : nominations) {
-    if (!yields_to(other, id)) {
-      continue;
-    }
-    if (!open) {
+  for (const auto& [node, kept] : kept_on) {
+    const bool closed =
+        std::ranges::any_of(kept, [&](const auto& place) { return yields_to(place.first, id); });
+    if (closed && !open) {
       open = allowed != nullptr ? *allowed : std::vector<bool>(topology.size(), true);
     }
-    for (const auto& [pod, node] : nomination.places) {
+    if (closed) {
       (*open)[node.index()] = false;
     }
   }
@@ -65,15 +96,10 @@ bool Scheduler::State::place_beside_nominated(WorkId id, const std::vector<bool>
   }
   const PodId pod = placed.pods.front();
   const SpecId spec = pods[pod.index()].spec;
-  std::set<NodeId> nodes;
-  for (const auto& [other, nomination] : nominations) {
-    for (const auto& [waiting, node] : nomination.places) {
-      if (yields_to(other, id) && (allowed == nullptr || (*allowed)[node.index()])) {
-        nodes.insert(node);
-      }
+  for (const auto& [node, kept] : kept_on) {
+    if (allowed != nullptr && !(*allowed)[node.index()]) {
+      continue;
     }
-  }
-  for (const NodeId node : nodes) {
     auto choice = engine.find_on(spec, node);
     if (!choice) {
       continue;
@@ -95,84 +121,76 @@ bool Scheduler::State::place_beside_nominated(WorkId id, const std::vector<bool>
 // it is gone.
 bool Scheduler::State::all_fit_later(NodeId node, WorkId id) {
   const placement::Mark mark = engine.checkpoint();
-  for (const auto& [pod, since] : leaving) {
-    if (pods[pod.index()].node == node) {
+  for (const PodId pod : pods_on[node.index()]) {
+    if (leaving.contains(pod)) {
       engine.forget(pod);
     }
   }
-  bool fit = true;
-  for (const auto& [other, nomination] : nominations) {
-    for (const auto& [pod, its_node] : nomination.places) {
-      if (!fit || its_node != node || !yields_to(other, id)) {
-        continue;
-      }
-      const SpecId spec = pods[pod.index()].spec;
-      const auto choice = engine.find_on(spec, node);
-      fit = choice.has_value();
-      if (fit) {
-        engine.assume(pod, spec, choice->binding);
-      }
+  const bool fit = std::ranges::all_of(kept_on[node], [&](const auto& place) {
+    const auto& [other, pod] = place;
+    if (!yields_to(other, id)) {
+      return true;
     }
-  }
+    const SpecId spec = pods[pod.index()].spec;
+    const auto choice = engine.find_on(spec, node);
+    if (choice) {
+      engine.assume(pod, spec, choice->binding);
+    }
+    return choice.has_value();
+  });
   engine.roll_back(mark);
   return fit;
 }
 
 // How many nodes would take a member of `refused`, and are kept for others.
 std::int32_t Scheduler::State::kept_from(const Work& refused) {
-  std::set<NodeId> nodes;
-  for (const auto& [other, nomination] : nominations) {
-    if (&work(other) != &refused &&
-        work(other).key.priority_negated <= refused.key.priority_negated) {
-      for (const auto& [pod, node] : nomination.places) {
-        nodes.insert(node);
-      }
-    }
-  }
   const SpecId spec = pods[refused.pods.front().index()].spec;
-  return static_cast<std::int32_t>(std::ranges::count_if(
-      nodes, [&](NodeId node) { return engine.find_on(spec, node).has_value(); }));
+  return static_cast<std::int32_t>(std::ranges::count_if(kept_on, [&](const auto& entry) {
+    const bool closed = std::ranges::any_of(entry.second, [&](const auto& place) {
+      const Work& other = work(place.first);
+      return &other != &refused && other.key.priority_negated <= refused.key.priority_negated;
+    });
+    return closed && engine.find_on(spec, entry.first).has_value();
+  }));
 }
 
-// The pods that may go for `id`: all of lower priority that stay. Gangs that go as a whole are left
-// out if one of their members is not of lower priority.
-std::vector<placement::Occupant> Scheduler::State::occupants(WorkId id) const {
-  const Work& asking = works[id.index()];
+// The pods that may go from a node for `id`: those of lower priority that stay. With a member of a
+// gang that goes as a whole all others may go, or none if one is not of lower priority.
+void Scheduler::State::occupants(NodeId node, WorkId id, std::vector<placement::Occupant>& result) {
+  const Work& asking = work(id);
   const std::int32_t priority = -asking.key.priority_negated;
   const auto may_go = [&](PodId pod) {
     return specs[pods[pod.index()].spec.index()].priority < priority;
   };
-  std::map<GangId, bool> gangs_may_go;
-  std::vector<placement::Occupant> result;
-  for (std::uint32_t i = 0; i < pods.size(); ++i) {
-    const PodTrack& pod = pods[i];
-    const PodId pod_id(i);
-    if (!pod.bound || !pod.stays() || !may_go(pod_id) ||
-        (pod.gang.valid() && pod.gang == asking.gang)) {
+  const auto add = [&](PodId pod_id, GangId whole) {
+    const PodTrack& pod = pods[pod_id.index()];
+    if (pod.bound && pod.stays() && may_go(pod_id)) {
+      result.push_back({.pod = pod_id,
+                        .spec = pod.spec,
+                        .binding = &pod.binding,
+                        .priority = specs[pod.spec.index()].priority,
+                        .started = pod.started == Time() ? never : pod.started,
+                        .whole = whole,
+                        .do_not_disrupt = pod.do_not_disrupt});
+    }
+  };
+  for (const PodId pod : pods_on[node.index()]) {
+    const GangId gang = pods[pod.index()].gang;
+    if (gang.valid() && gang == asking.gang) {
       continue;
     }
-    GangId whole;
-    if (pod.gang.valid() && gangs[pod.gang.index()].gang.disrupted_whole) {
-      whole = pod.gang;
-      const auto [known, first_seen] = gangs_may_go.try_emplace(whole);
-      if (first_seen) {
-        known->second = std::ranges::all_of(gangs[whole.index()].members, [&](PodId member) {
-          return !pods[member.index()].bound || may_go(member);
-        });
-      }
-      if (!known->second) {
-        continue;
+    if (!gang.valid() || !gangs[gang.index()].gang.disrupted_whole) {
+      add(pod, GangId::none());
+      continue;
+    }
+    const std::vector<PodId>& members = gangs[gang.index()].members;
+    if (std::ranges::all_of(
+            members, [&](PodId member) { return !pods[member.index()].bound || may_go(member); })) {
+      for (const PodId member : members) {
+        add(member, gang);
       }
     }
-    result.push_back({.pod = pod_id,
-                      .spec = pod.spec,
-                      .binding = &pod.binding,
-                      .priority = specs[pod.spec.index()].priority,
-                      .started = pod.started == Time() ? now : pod.started,
-                      .whole = whole,
-                      .do_not_disrupt = pod.do_not_disrupt});
   }
-  return result;
 }
 
 // `id` has no room now. Whether it waits for pods to leave: for some that leave already, or for
@@ -203,10 +221,7 @@ bool Scheduler::State::preempt(WorkId id, model::Plan& plan) {
   }
   Nomination nomination{.until = now + config.victims_patience};
   std::vector<PodId> victims;
-  const placement::Mark mark = imagine_later(id);
-  const bool found = plan_preemption(id, nomination, victims);
-  engine.roll_back(mark);
-  if (!found) {
+  if (!plan_preemption(id, nomination, victims)) {
     return false;
   }
   carry_out(id, std::move(nomination), victims, plan);
@@ -218,6 +233,42 @@ bool Scheduler::State::plan_preemption(WorkId id, Nomination& nomination,
                                        std::vector<PodId>& victims) {
   const std::optional<std::vector<bool>> beside = beside_the_bound(work(id), nullptr);
   const std::vector<bool>* allowed = beside ? &*beside : nullptr;
+  const PodId first = work(id).pods.front();
+  const SpecId spec = pods[first.index()].spec;
+  const bool single = work(id).pods.size() == 1 && queue.shape(work(id).shape).key.required_key < 0;
+  if (single && !work(id).gang.valid() &&
+      !engine.heeds_pods(spec)) {  // node by node, as far as they changed
+    if (memos.size() >= memos_max && !memos.contains(spec)) {
+      memos.clear();
+    }
+    const placement::PreemptInput input{.engine = &engine,
+                                        .budgets = &budgets,
+                                        .occupants = occupants_for(id),
+                                        .imagine = [&](NodeId node) { imagine(node, id); }};
+    const auto cheapest =
+        placement::preempt_for_pod(input, spec, allowed, node_versions, memos[spec]);
+    if (cheapest) {
+      nomination.places.emplace_back(first, cheapest->node);
+      victims = cheapest->victims;
+      await_leaving(nomination);
+    }
+    return cheapest && !(victims.empty() && nomination.awaited.empty());
+  }
+  const placement::Mark mark = imagine_all(id);
+  const bool found = plan_in_imagined(id, allowed, single, nomination, victims);
+  engine.roll_back(mark);
+  return found;
+}
+
+std::function<void(NodeId, std::vector<placement::Occupant>&)> Scheduler::State::occupants_for(
+    WorkId id) {
+  return [this, id](NodeId node, std::vector<placement::Occupant>& result) {
+    occupants(node, id, result);
+  };
+}
+
+bool Scheduler::State::plan_in_imagined(WorkId id, const std::vector<bool>* allowed, bool single,
+                                        Nomination& nomination, std::vector<PodId>& victims) {
   const auto keep_places = [&] {
     for (std::size_t i = 0; i < work(id).pods.size(); ++i) {
       nomination.places.emplace_back(work(id).pods[i], chosen[i].binding.node);
@@ -228,13 +279,13 @@ bool Scheduler::State::plan_preemption(WorkId id, Nomination& nomination,
     await_leaving(nomination);
     return !nomination.awaited.empty();
   }
-  const std::vector<placement::Occupant> could_go = occupants(id);
   const placement::PreemptInput input{
-      .engine = &engine, .occupants = could_go, .budgets = &budgets};
-  const ShapeKey& shape = queue.shape(work(id).shape).key;
-  if (work(id).pods.size() == 1 && shape.required_key < 0) {
+      .engine = &engine, .budgets = &budgets, .occupants = occupants_for(id), .imagine = {}};
+  if (single) {
     const PodId pod = work(id).pods.front();
-    auto cheapest = placement::preempt_for_pod(input, pods[pod.index()].spec, allowed);
+    placement::PreemptMemo once;
+    auto cheapest =
+        placement::preempt_for_pod(input, pods[pod.index()].spec, allowed, node_versions, once);
     if (cheapest) {
       nomination.places.emplace_back(pod, cheapest->node);
       victims = std::move(cheapest->victims);
@@ -245,7 +296,7 @@ bool Scheduler::State::plan_preemption(WorkId id, Nomination& nomination,
   for (const PodId pod : work(id).pods) {
     members.push_back({.pod = pod, .spec = pods[pod.index()].spec});
   }
-  const std::vector<std::uint32_t> domain = domains_of(shape);
+  const std::vector<std::uint32_t> domain = domains_of(queue.shape(work(id).shape).key);
   for (placement::Preemption& candidate :
        placement::preempt_for_gang(input, members, domain, allowed)) {
     std::vector<bool> inside(domain.size());
@@ -269,12 +320,11 @@ bool Scheduler::State::plan_preemption(WorkId id, Nomination& nomination,
 
 // What leaves the nominated nodes already is waited for too.
 void Scheduler::State::await_leaving(Nomination& nomination) const {
-  for (const auto& [pod, since] : leaving) {
-    const NodeId node = pods[pod.index()].node;
-    const bool there = std::ranges::any_of(nomination.places,
-                                           [&](const auto& place) { return place.second == node; });
-    if (there && since + config.victims_patience > now) {
-      nomination.awaited.insert(pod);
+  for (const auto& [pod, node] : nomination.places) {
+    for (const PodId there : pods_on[node.index()]) {
+      if (leaves_soon(there)) {
+        nomination.awaited.insert(there);
+      }
     }
   }
 }
@@ -283,7 +333,9 @@ void Scheduler::State::carry_out(WorkId id, Nomination nomination,
                                  const std::vector<PodId>& victims, model::Plan& plan) {
   for (const PodId victim : victims) {
     const PodTrack& pod = pods[victim.index()];
-    budgets.spend(pod.spec, engine.spec(pod.spec));
+    if (budgets.spend(pod.spec, engine.spec(pod.spec))) {
+      memos.clear();
+    }
     const NodeId node = pod.node;
     evict(victim, {.code = model::ReasonCode::preempted, .node = node, .by = work(id).pods.front()},
           plan);
@@ -305,6 +357,10 @@ void Scheduler::State::carry_out(WorkId id, Nomination nomination,
       plan.actions.push_back(std::move(action));
     }
   }
+  for (const auto& [pod, node] : nomination.places) {
+    kept_on[node].emplace_back(id, pod);
+    touch_node(node);
+  }
   nominations.emplace(id, std::move(nomination));
 }
 
@@ -316,6 +372,12 @@ void Scheduler::State::drop_nomination(WorkId id) {
   }
   for (const auto& [pod, node] : known->second.places) {
     withdrawn.push_back(pod);
+    auto& kept = kept_on[node];
+    std::erase(kept, std::pair(id, pod));
+    if (kept.empty()) {
+      kept_on.erase(node);
+    }
+    touch_node(node);
   }
   nominations.erase(known);
   explained.reset();
@@ -325,6 +387,13 @@ void Scheduler::State::drop_nomination(WorkId id) {
 
 // Nominated work is looked at again when something happened, or it has waited for too long.
 void Scheduler::State::look_at_nominated(bool all) {
+  for (const auto& [pod, since] : leaving) {
+    const Time last = since + config.victims_patience;
+    if (last <= now && last > patience_seen) {
+      touch_node(pods[pod.index()].node);
+    }
+  }
+  patience_seen = now;
   std::vector<WorkId> again;
   std::vector<WorkId> too_late;  // it is in the queue, and nobody came to it
   for (const auto& [id, nomination] : nominations) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,6 +25,15 @@
 #include "model/snapshot.h"
 
 namespace plimsoll::control {
+
+// The slot of a dense id, made if it is new.
+template <typename T, typename IdType>
+T& slot(std::vector<T>& slots, IdType id) {
+  if (slots.size() <= id.index()) {
+    slots.resize(id.index() + 1);
+  }
+  return slots[id.index()];
+}
 
 // A pod on its own, or the members of a gang that start together.
 struct Work {
@@ -152,6 +162,7 @@ struct Scheduler::State {
   void remove_pod(PodId pod);
   void tally(const PodTrack& pod, std::int32_t by);
   void touch(GangId gang);
+  void touch_members(const GangTrack& gang);
   void enlist(PodId pod);  // in its gang
   void quit(PodId pod);
   [[nodiscard]] model::Effect effect_of_evicting(PodId pod) const;
@@ -219,15 +230,21 @@ struct Scheduler::State {
   std::vector<model::Refusal> explain(const Work& refused);
 
   // scheduler_preempt.cc
-  placement::Mark imagine_later(WorkId id);
+  void touch_node(NodeId node);
+  void imagine(NodeId node, WorkId id);
+  placement::Mark imagine_all(WorkId id);
+  [[nodiscard]] bool leaves_soon(PodId pod) const;
   bool yields_to(WorkId nominated, WorkId id);
   std::optional<std::vector<bool>> unreserved(WorkId id, const std::vector<bool>* allowed);
   bool place_beside_nominated(WorkId id, const std::vector<bool>* allowed);
   bool all_fit_later(NodeId node, WorkId id);
   std::int32_t kept_from(const Work& refused);
-  [[nodiscard]] std::vector<placement::Occupant> occupants(WorkId id) const;
+  void occupants(NodeId node, WorkId id, std::vector<placement::Occupant>& result);
+  std::function<void(NodeId, std::vector<placement::Occupant>&)> occupants_for(WorkId id);
   bool preempt(WorkId id, model::Plan& plan);
   bool plan_preemption(WorkId id, Nomination& nomination, std::vector<PodId>& victims);
+  bool plan_in_imagined(WorkId id, const std::vector<bool>* allowed, bool single,
+                        Nomination& nomination, std::vector<PodId>& victims);
   void await_leaving(Nomination& nomination) const;
   void carry_out(WorkId id, Nomination nomination, const std::vector<PodId>& victims,
                  model::Plan& plan);
@@ -276,6 +293,12 @@ struct Scheduler::State {
   std::map<PodId, Time> leaving;                           // bound, and go; since when
   std::map<std::int32_t, std::int32_t> bound_by_priority;  // pods that stay
   placement::Budgets budgets;
+  // Where preemption is on.
+  std::vector<std::vector<PodId>> pods_on;   // by node: what holds room there
+  std::vector<std::uint64_t> node_versions;  // by node: of what preemption looks at
+  std::map<SpecId, placement::PreemptMemo> memos;
+  std::map<NodeId, std::vector<std::pair<WorkId, PodId>>> kept_on;  // nominations, by node
+  Time patience_seen;  // leaving pods that were waited for in vain until then are known
   std::map<WorkId, Nomination> nominations;
   std::vector<PodId> withdrawn;     // lost a nomination, in this turn
   std::vector<PodId> failed_binds;  // in this turn

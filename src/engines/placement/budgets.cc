@@ -51,10 +51,11 @@ const std::vector<std::uint32_t>& Budgets::covering(SpecId id, const model::PodS
   return covers;
 }
 
-void Budgets::spend(SpecId id, const model::PodSpec& spec) {
+bool Budgets::spend(SpecId id, const model::PodSpec& spec) {
   for (const std::uint32_t budget : covering(id, spec)) {
     --allowed_[budget];
   }
+  return !covering(id, spec).empty();
 }
 
 }  // namespace plimsoll::placement

@@ -25,8 +25,8 @@ class Budgets {
   const std::vector<std::uint32_t>& covering(SpecId id, const model::PodSpec& spec);
   // How many further disruptions each allows, by index.
   [[nodiscard]] const std::vector<std::int32_t>& allowed() const { return allowed_; }
-  // A pod of `spec` is taken down.
-  void spend(SpecId id, const model::PodSpec& spec);
+  // A pod of `spec` is taken down. Returns whether a budget covers it.
+  bool spend(SpecId id, const model::PodSpec& spec);
 
  private:
   struct Covering {

@@ -1,9 +1,9 @@
 #include "engines/placement/preempt.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <map>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -23,16 +23,23 @@ struct Unit {
 };
 
 // kube-scheduler's MoreImportantPod.
-bool more_important(const Unit* a, const Unit* b) {
-  return std::tuple(-a->priority, a->started, a->pods.front()->pod) <
-         std::tuple(-b->priority, b->started, b->pods.front()->pod);
+bool more_important(const Unit& a, const Unit& b) {
+  return std::tuple(-a.priority, a.started, a.pods.front()->pod) <
+         std::tuple(-b.priority, b.started, b.pods.front()->pod);
 }
 
+// All that may go from some nodes.
 class Candidates {
  public:
-  explicit Candidates(const PreemptInput& input) : input_(input) {
+  Candidates(const PreemptInput& input, std::span<const std::size_t> nodes) : input_(input) {
+    for (const std::size_t node : nodes) {
+      input.occupants(NodeId(static_cast<std::uint32_t>(node)), occupants_);
+    }
+    std::ranges::sort(occupants_, {}, &Occupant::pod);
+    const auto repeats = std::ranges::unique(occupants_, {}, &Occupant::pod);
+    occupants_.erase(repeats.begin(), repeats.end());
     std::map<GangId, std::size_t> gangs;
-    for (const Occupant& occupant : input.occupants) {
+    for (const Occupant& occupant : occupants_) {
       const auto [known, fresh] = occupant.whole.valid()
                                       ? gangs.try_emplace(occupant.whole, units_.size())
                                       : std::pair(gangs.end(), true);
@@ -44,47 +51,13 @@ class Candidates {
       unit.priority = std::max<std::int64_t>(unit.priority, occupant.priority);
       unit.started = std::min(unit.started, occupant.started);
     }
-    for (std::size_t u = 0; u < units_.size(); ++u) {
-      std::ranges::sort(units_[u].pods, {}, &Occupant::pod);
-      for (const Occupant* pod : units_[u].pods) {
-        const std::size_t node = pod->binding->node.index();
-        if (on_.size() <= node) {
-          on_.resize(node + 1);
-        }
-        if (on_[node].empty() || on_[node].back() != u) {
-          on_[node].push_back(u);
-        }
-      }
-    }
+    std::ranges::sort(units_, more_important);
+    count_violations();
+    std::ranges::stable_partition(units_, [](const Unit& unit) { return unit.violations > 0; });
   }
 
-  [[nodiscard]] std::size_t nodes() const { return on_.size(); }
-  [[nodiscard]] bool any_on(std::size_t node) const {
-    return node < on_.size() && !on_[node].empty();
-  }
-
-  // What may go from these nodes: the units whose going breaks a budget first, the most important
-  // first in each part.
-  template <typename Nodes>
-  std::vector<Unit*> from(const Nodes& nodes) {
-    std::vector<std::size_t> numbers;
-    for (const std::size_t node : nodes) {
-      if (any_on(node)) {
-        numbers.insert(numbers.end(), on_[node].begin(), on_[node].end());
-      }
-    }
-    std::ranges::sort(numbers);
-    const auto repeats = std::ranges::unique(numbers);
-    numbers.erase(repeats.begin(), repeats.end());
-    std::vector<Unit*> units;
-    for (const std::size_t number : numbers) {
-      units.push_back(&units_[number]);
-    }
-    std::ranges::sort(units, more_important);
-    count_violations(units);
-    std::ranges::stable_partition(units, [](const Unit* unit) { return unit->violations > 0; });
-    return units;
-  }
+  // Those whose going breaks a budget first, the most important first in each part.
+  [[nodiscard]] const std::vector<Unit>& units() const { return units_; }
 
   void take_away(const Unit& unit) const {
     for (const Occupant* pod : unit.pods) {
@@ -99,25 +72,24 @@ class Candidates {
 
  private:
   // As kube-scheduler counts: each budget is used up by the most important pods first.
-  void count_violations(const std::vector<Unit*>& units) {
+  void count_violations() {
     std::map<std::uint32_t, std::int32_t> left;
-    for (Unit* unit : units) {
-      unit->violations = 0;
-      for (const Occupant* pod : unit->pods) {
+    for (Unit& unit : units_) {
+      for (const Occupant* pod : unit.pods) {
         bool breaks = pod->do_not_disrupt;
         for (const std::uint32_t budget :
              input_.budgets->covering(pod->spec, input_.engine->spec(pod->spec))) {
           auto& allowed = left.try_emplace(budget, input_.budgets->allowed()[budget]).first->second;
           breaks = --allowed < 0 || breaks;
         }
-        unit->violations += breaks ? 1 : 0;
+        unit.violations += breaks ? 1 : 0;
       }
     }
   }
 
-  PreemptInput input_;
+  const PreemptInput& input_;
+  std::vector<Occupant> occupants_;
   std::vector<Unit> units_;
-  std::vector<std::vector<std::size_t>> on_;  // by node: units with a pod there
 };
 
 void add(PreemptCost& cost, const Unit& unit) {
@@ -135,29 +107,25 @@ void add(PreemptCost& cost, const Unit& unit) {
   }
 }
 
-// Whether what is known of a cost is more than `best` already, whatever is added to it.
-bool hopeless(const PreemptCost& cost, const PreemptCost& best) {
-  return std::tuple(cost.violations, cost.highest, cost.sum, cost.victims) >
-         std::tuple(best.violations, best.highest, best.sum, best.victims);
-}
-
-// Puts back what can be; the rest are the victims. `fits(unit)`: whether the preemptor still fits
-// now that `unit` is back. None: a cost beyond `best`.
+// Takes all away, and if the preemptor fits then puts back what can be; the rest are the victims.
+// `fits(unit)`: whether it fits now that `unit` came or went (null: all of them went).
 template <typename Fits>
-std::optional<Preemption> reprieve(const Candidates& candidates, const std::vector<Unit*>& units,
-                                   const PreemptCost* best, const Fits& fits) {
+std::optional<Preemption> reprieve(const Candidates& candidates, const Fits& fits) {
+  for (const Unit& unit : candidates.units()) {
+    candidates.take_away(unit);
+  }
+  if (!fits(nullptr)) {
+    return std::nullopt;
+  }
   Preemption found;
-  for (const Unit* unit : units) {
-    candidates.put_back(*unit);
-    if (fits(*unit)) {
+  for (const Unit& unit : candidates.units()) {
+    candidates.put_back(unit);
+    if (fits(&unit)) {
       continue;
     }
-    candidates.take_away(*unit);
-    add(found.cost, *unit);
-    if (best != nullptr && hopeless(found.cost, *best)) {
-      return std::nullopt;
-    }
-    for (const Occupant* pod : unit->pods) {
+    candidates.take_away(unit);
+    add(found.cost, unit);
+    for (const Occupant* pod : unit.pods) {
       found.victims.push_back(pod->pod);
     }
   }
@@ -217,94 +185,101 @@ bool fit_one_by_one(Engine& engine, std::span<const Preemptor> members,
   return all;
 }
 
+std::optional<Preemption> on_node(const PreemptInput& input, SpecId spec, std::size_t node) {
+  Engine& engine = *input.engine;
+  const NodeId id(static_cast<std::uint32_t>(node));
+  const Candidates candidates(input, std::span(&node, 1));
+  const Mark mark = engine.checkpoint();
+  if (input.imagine) {
+    input.imagine(id);
+  }
+  auto found = reprieve(
+      candidates, [&](const Unit* /*moved*/) { return engine.find_on(spec, id).has_value(); });
+  engine.roll_back(mark);
+  if (found) {
+    found->node = id;
+  }
+  return found;
+}
+
+std::optional<Preemption> in_domain(const PreemptInput& input, std::span<const Preemptor> members,
+                                    std::span<const std::size_t> nodes, std::size_t all_nodes,
+                                    bool alike) {
+  Engine& engine = *input.engine;
+  const Candidates candidates(input, nodes);
+  const Mark mark = engine.checkpoint();
+  std::optional<Preemption> found;
+  if (alike) {
+    std::optional<Room> room;
+    found = reprieve(candidates, [&](const Unit* moved) {
+      if (moved == nullptr) {
+        room.emplace(engine, members.front().spec, static_cast<std::int32_t>(members.size()),
+                     nodes);
+        return room->fits();
+      }
+      room->look_again(*moved);
+      if (room->fits()) {
+        return true;
+      }
+      candidates.take_away(*moved);  // as it will be: the room is what it was
+      room->look_again(*moved);
+      candidates.put_back(*moved);
+      return false;
+    });
+  } else {
+    std::vector<bool> inside(all_nodes);
+    for (const std::size_t node : nodes) {
+      inside[node] = true;
+    }
+    found = reprieve(
+        candidates, [&](const Unit* /*moved*/) { return fit_one_by_one(engine, members, inside); });
+  }
+  engine.roll_back(mark);
+  return found;
+}
+
 }  // namespace
 
 std::optional<Preemption> preempt_for_pod(const PreemptInput& input, SpecId spec,
-                                          const std::vector<bool>* allowed) {
-  Engine& engine = *input.engine;
-  Candidates candidates(input);
-  std::optional<Preemption> best;
-  for (std::uint32_t node = 0; node < candidates.nodes(); ++node) {
-    if (!candidates.any_on(node) || (allowed != nullptr && !(*allowed)[node])) {
+                                          const std::vector<bool>* allowed,
+                                          std::span<const std::uint64_t> versions,
+                                          PreemptMemo& memo) {
+  memo.entries_.resize(versions.size());
+  std::optional<std::size_t> best;
+  for (std::size_t node = 0; node < versions.size(); ++node) {
+    if (allowed != nullptr && !(*allowed)[node]) {
       continue;
     }
-    const std::array<std::size_t, 1> here = {node};
-    const std::vector<Unit*> units = candidates.from(here);
-    const Mark mark = engine.checkpoint();
-    for (const Unit* unit : units) {
-      candidates.take_away(*unit);
+    PreemptMemo::Entry& entry = memo.entries_[node];
+    if (entry.version != versions[node]) {
+      const auto found = on_node(input, spec, node);
+      entry = {.version = versions[node],
+               .cost = found ? std::optional(found->cost) : std::nullopt};
     }
-    const auto fits = [&](const Unit& /*back*/) {
-      return engine.find_on(spec, NodeId(node)).has_value();
-    };
-    std::optional<Preemption> found;
-    if (engine.find_on(spec, NodeId(node)).has_value()) {
-      found = reprieve(candidates, units, best ? &best->cost : nullptr, fits);
-    }
-    engine.roll_back(mark);
-    if (found && (!best || found->cost < best->cost)) {
-      best = std::move(found);
-      best->node = NodeId(node);
-    }
-    if (best && best->victims.empty()) {
-      break;
+    if (entry.cost && (!best || *entry.cost < *memo.entries_[*best].cost)) {
+      best = node;
     }
   }
-  return best;
+  return best ? on_node(input, spec, *best) : std::nullopt;
 }
 
 std::vector<Preemption> preempt_for_gang(const PreemptInput& input,
                                          std::span<const Preemptor> members,
                                          std::span<const std::uint32_t> domain,
                                          const std::vector<bool>* allowed) {
-  Engine& engine = *input.engine;
-  Candidates candidates(input);
+  const SpecId first = members.front().spec;
+  const bool alike =
+      std::ranges::all_of(members, [&](const Preemptor& member) { return member.spec == first; }) &&
+      !input.engine->heeds_pods(first);
   std::map<std::uint32_t, std::vector<std::size_t>> domains;
   for (std::size_t node = 0; node < domain.size(); ++node) {
     if (domain[node] != no_domain && (allowed == nullptr || (*allowed)[node])) {
       domains[domain[node]].push_back(node);
     }
   }
-  const SpecId first = members.front().spec;
-  const bool alike =
-      std::ranges::all_of(members, [&](const Preemptor& member) { return member.spec == first; }) &&
-      !engine.heeds_pods(first);
-  const auto count = static_cast<std::int32_t>(members.size());
   std::vector<Preemption> found;
   for (const auto& [number, nodes] : domains) {
-    const std::vector<Unit*> units = candidates.from(nodes);
-    const Mark mark = engine.checkpoint();
-    for (const Unit* unit : units) {
-      candidates.take_away(*unit);
-    }
-    std::optional<Preemption> here;
-    if (alike) {
-      Room room(engine, first, count, nodes);
-      // A unit that does not stay is taken away after it was looked at: it is looked at again then.
-      const auto fits = [&](const Unit& back) {
-        room.look_again(back);
-        if (room.fits()) {
-          return true;
-        }
-        candidates.take_away(back);
-        room.look_again(back);
-        candidates.put_back(back);
-        return false;
-      };
-      here = room.fits() ? reprieve(candidates, units, nullptr, fits) : std::nullopt;
-    } else {
-      std::vector<bool> inside(domain.size());
-      for (const std::size_t node : nodes) {
-        inside[node] = true;
-      }
-      const auto fits = [&](const Unit& /*back*/) {
-        return fit_one_by_one(engine, members, inside);
-      };
-      here = fit_one_by_one(engine, members, inside) ? reprieve(candidates, units, nullptr, fits)
-                                                     : std::nullopt;
-    }
-    engine.roll_back(mark);
-    if (here) {
+    if (auto here = in_domain(input, members, nodes, domain.size(), alike)) {
       here->domain = number;
       found.push_back(std::move(*here));
     }

@@ -12,6 +12,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -45,6 +46,12 @@ struct PreemptCost {
   friend auto operator<=>(const PreemptCost&, const PreemptCost&) = default;
 };
 
+// A pending member of a gang.
+struct Preemptor {
+  PodId pod;
+  SpecId spec;
+};
+
 struct Preemption {
   std::vector<PodId> victims;  // in ids' order; none: it fits as it is
   NodeId node;                 // of a single pod
@@ -53,26 +60,41 @@ struct Preemption {
 };
 
 struct PreemptInput {
-  Engine* engine = nullptr;  // as it will be once what is leaving is gone; never null
-  // All that may go, in any order. Each gang that goes as a whole is all there.
-  std::span<const Occupant> occupants;
+  Engine* engine = nullptr;    // never null
   Budgets* budgets = nullptr;  // never null; nothing is spent
+  // Appends what may go from a node: the pods on it, and with one of a gang that goes as a whole
+  // all its other members that may go.
+  std::function<void(NodeId, std::vector<Occupant>&)> occupants;
+  // Makes the node, inside a transaction, what it will be once what leaves it is gone. Empty: the
+  // engine is like that already, all of it.
+  std::function<void(NodeId)> imagine;
 };
 
-// The cheapest node for one pod of `spec`, of those `allowed` (null: all).
-// O(occupants x rules), less what is given up early because a better node is known.
+// What preemption for pods of one spec costs on each node, remembered while the node is the same.
+// For specs that heed no other pods (Engine::heeds_pods), at one priority.
+class PreemptMemo {
+ private:
+  friend std::optional<Preemption> preempt_for_pod(const PreemptInput&, SpecId,
+                                                   const std::vector<bool>*,
+                                                   std::span<const std::uint64_t>, PreemptMemo&);
+  struct Entry {
+    std::uint64_t version = 0;
+    std::optional<PreemptCost> cost;
+  };
+  std::vector<Entry> entries_;  // by node
+};
+
+// The cheapest node for one pod of `spec`, of those `allowed` (null: all); ties go to the lowest
+// id. `versions`: by node, more than 0, and another whenever something of the node changed.
+// O(nodes + pods of the nodes that changed x rules).
 std::optional<Preemption> preempt_for_pod(const PreemptInput& input, SpecId spec,
-                                          const std::vector<bool>* allowed);
+                                          const std::vector<bool>* allowed,
+                                          std::span<const std::uint64_t> versions,
+                                          PreemptMemo& memo);
 
-// A pending member of a gang.
-struct Preemptor {
-  PodId pod;
-  SpecId spec;
-};
-
-// For a gang: every domain in which it would fit, cheapest first.
-// `domain`: by node, or no_domain. Whether it fits is exact for pods apart from each other; where
-// members look at pods, or differ, they are placed one after the other.
+// For a gang: every domain in which it would fit, cheapest first. `domain`: by node, or no_domain.
+// Whether it fits is exact for pods apart from each other; where members heed pods, or differ, they
+// are placed one after the other.
 // O(domains x (nodes + occupants)); in the second case each step costs members x O(nodes).
 std::vector<Preemption> preempt_for_gang(const PreemptInput& input,
                                          std::span<const Preemptor> members,

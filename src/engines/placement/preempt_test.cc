@@ -78,6 +78,36 @@ struct Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
+  PreemptInput input(Engine& engine) {
+    return {.engine = &engine,
+            .budgets = &budgets,
+            .occupants =
+                [this](NodeId node, std::vector<Occupant>& result) {
+                  for (const Occupant& there : occupants) {
+                    for (const Occupant& other : occupants) {
+                      const bool goes_too = there.whole.valid() && other.whole == there.whole;
+                      if (there.binding->node == node && (other.pod == there.pod || goes_too)) {
+                        result.push_back(other);
+                      }
+                    }
+                  }
+                },
+            .imagine = {}};
+  }
+  // With what was remembered of it, and without.
+  std::optional<Preemption> for_pod(Engine& engine) {
+    const std::vector<std::uint64_t> versions(snapshot.nodes.size(), 1);
+    PreemptMemo memo;
+    auto found = preempt_for_pod(input(engine), asked, nullptr, versions, memo);
+    auto again = preempt_for_pod(input(engine), asked, nullptr, versions, memo);
+    EXPECT_EQ(found.has_value(), again.has_value());
+    if (found && again) {
+      EXPECT_EQ(found->node, again->node);
+      EXPECT_EQ(found->victims, again->victims);
+    }
+    return found;
+  }
+
   Engine engine() const {
     auto made = Engine::make(snapshot, {});
     EXPECT_TRUE(made.has_value());
@@ -147,9 +177,7 @@ TEST(Preempt, TheOrderIsThatOfKubeScheduler) {
     }
     Engine engine = cluster.engine();
     const std::string before = engine.digest();
-    const auto found = preempt_for_pod(
-        {.engine = &engine, .occupants = cluster.occupants, .budgets = &cluster.budgets},
-        cluster.asked, nullptr);
+    const auto found = cluster.for_pod(engine);
     ASSERT_TRUE(found.has_value()) << c.why;
     EXPECT_EQ(found->node, NodeId(c.node)) << c.why;
     std::vector<std::uint32_t> victims;
@@ -174,7 +202,7 @@ std::optional<Plain> plain_on(const std::vector<Held>& held, std::uint32_t node,
       here.push_back(i);
     }
   }
-  if (here.empty() || asked > node_cores) {
+  if (asked > node_cores) {
     return std::nullopt;
   }
   std::ranges::sort(
@@ -240,9 +268,7 @@ TEST(Preempt, EqualsTheDefinitionOnRandomNodes) {
     Cluster cluster(nodes, node_cores, held, asked, allowed);
     Engine engine = cluster.engine();
     const std::string before = engine.digest();
-    const auto found = preempt_for_pod(
-        {.engine = &engine, .occupants = cluster.occupants, .budgets = &cluster.budgets},
-        cluster.asked, nullptr);
+    const auto found = cluster.for_pod(engine);
     EXPECT_EQ(engine.digest(), before);
     std::optional<Plain> best;
     std::uint32_t best_node = 0;
@@ -263,6 +289,45 @@ TEST(Preempt, EqualsTheDefinitionOnRandomNodes) {
   }
   EXPECT_GT(found_some, 100U);
   EXPECT_GT(broken, 5U);
+}
+
+TEST(Preempt, WhatIsRememberedIsForgottenWhereANodeChanges) {
+  std::vector<Held> held;
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    held.push_back({.node = i % 10,
+                    .cores = 2,
+                    .priority = static_cast<std::int32_t>(i * 7 % 13),
+                    .started = static_cast<std::int64_t>(i)});
+  }
+  Cluster cluster(10, 8, held, 5, 0);
+  Engine engine = cluster.engine();
+  std::vector<std::uint64_t> versions(10, 1);
+  PreemptMemo memo;
+  std::size_t other_victims = 0;
+  std::vector<PodId> before;
+  while (!cluster.occupants.empty()) {
+    const auto found =
+        preempt_for_pod(cluster.input(engine), cluster.asked, nullptr, versions, memo);
+    PreemptMemo nothing;
+    const auto anew =
+        preempt_for_pod(cluster.input(engine), cluster.asked, nullptr, versions, nothing);
+    ASSERT_TRUE(found.has_value() && anew.has_value());
+    EXPECT_EQ(found->node, anew->node);
+    EXPECT_EQ(found->victims, anew->victims);
+    other_victims += found->victims == before ? 0 : 1;
+    before = found->victims;
+    if (found->victims.empty()) {
+      break;
+    }
+    // One of them gets a priority that none may pass: it stays for ever.
+    const PodId stays = found->victims.front();
+    std::erase_if(cluster.occupants, [&](const Occupant& o) { return o.pod == stays; });
+    ++versions[found->node.index()];
+    if (cluster.occupants.size() <= 20) {  // nodes run out of what may go
+      break;
+    }
+  }
+  EXPECT_GT(other_victims, 5U);
 }
 
 TEST(Preempt, AGangLooksAtEveryDomainAndTakesTheCheapest) {
@@ -287,9 +352,8 @@ TEST(Preempt, AGangLooksAtEveryDomainAndTakesTheCheapest) {
       members[0].spec = SpecId(cluster.asked.value() + 1);
     }
     const std::string before = engine.digest();
-    const std::vector<Preemption> found = preempt_for_gang(
-        {.engine = &engine, .occupants = cluster.occupants, .budgets = &cluster.budgets}, members,
-        domain, nullptr);
+    const std::vector<Preemption> found =
+        preempt_for_gang(cluster.input(engine), members, domain, nullptr);
     EXPECT_EQ(engine.digest(), before);
     ASSERT_EQ(found.size(), 2U);
     EXPECT_EQ(found[0].domain, 1U);
@@ -297,13 +361,8 @@ TEST(Preempt, AGangLooksAtEveryDomainAndTakesTheCheapest) {
     EXPECT_EQ(found[1].domain, 0U);
     EXPECT_THAT(found[1].victims, ElementsAre(PodId(0), PodId(1)));
     members.resize(1);
-    EXPECT_THAT(
-        preempt_for_gang(
-            {.engine = &engine, .occupants = cluster.occupants, .budgets = &cluster.budgets},
-            members, domain, nullptr)
-            .front()
-            .victims,
-        ElementsAre(PodId(5)));
+    EXPECT_THAT(preempt_for_gang(cluster.input(engine), members, domain, nullptr).front().victims,
+                ElementsAre(PodId(5)));
   }
 }
 
