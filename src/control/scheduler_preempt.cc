@@ -164,6 +164,7 @@ void Scheduler::State::occupants(NodeId node, WorkId id, std::vector<placement::
   };
   const auto add = [&](PodId pod_id, GangId whole) {
     const PodTrack& pod = pods[pod_id.index()];
+    const bool breaks = pod.gang.valid() && !whole.valid() && gangs[pod.gang.index()].known();
     if (pod.bound && pod.stays() && may_go(pod_id)) {
       result.push_back({.pod = pod_id,
                         .spec = pod.spec,
@@ -171,7 +172,8 @@ void Scheduler::State::occupants(NodeId node, WorkId id, std::vector<placement::
                         .priority = specs[pod.spec.index()].priority,
                         .started = pod.started == Time() ? never : pod.started,
                         .whole = whole,
-                        .do_not_disrupt = pod.do_not_disrupt});
+                        .do_not_disrupt = pod.do_not_disrupt,
+                        .counts_as = breaks ? gangs[pod.gang.index()].gang.min_members : 1});
     }
   };
   for (const PodId pod : pods_on[node.index()]) {

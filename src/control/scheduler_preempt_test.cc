@@ -207,6 +207,17 @@ TEST(SchedulerPreempts, AGangThatGoesAsAWholeGoesAsAWhole) {
   EXPECT_THAT(loop.turn(), ElementsAre("evict 1", "evict 2", "nominate 4 to 0"));
 }
 
+TEST(SchedulerPreempts, APodOnItsOwnGoesBeforeAMemberOfAGang) {
+  Crowd loop;
+  loop.fill({{}, {}, {}, {4}});  // pod 0
+  const GangId gang = loop.world.add_gang({.min_members = 3, .max_members = 3});
+  for (std::uint32_t node = 0; node < 3; ++node) {
+    loop.running(NodeId(node), 4, 0, gang);
+  }
+  loop.pending(4, 10);
+  EXPECT_THAT(loop.turn(), ElementsAre("evict 0", "nominate 4 to 3"));
+}
+
 TEST(SchedulerPreempts, WhatABudgetAllowsIsSpentOnce) {
   Crowd loop;
   loop.fill({{4}, {4}, {}});

@@ -102,8 +102,8 @@ void add(PreemptCost& cost, const Unit& unit) {
     } else if (pod->priority == cost.highest) {
       cost.started_negated = std::max(cost.started_negated, started);
     }
-    cost.sum += pod->priority - least_priority + 1;
-    ++cost.victims;
+    cost.sum += pod->counts_as * (pod->priority - least_priority + 1);
+    cost.victims += pod->counts_as;
   }
 }
 

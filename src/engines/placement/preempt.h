@@ -31,14 +31,17 @@ struct Occupant {
   Time started;
   GangId whole;                 // all members of this gang go, or none; none: it goes alone
   bool do_not_disrupt = false;  // counts as breaking a budget
+  // How many pods are lost with it: a gang that goes one by one is of no use below its least size.
+  std::int32_t counts_as = 1;
 };
 
 // The less, the better; compared from the top.
 struct PreemptCost {
   std::int32_t violations = 0;       // pods whose going breaks a budget
   std::int64_t highest = INT64_MIN;  // priority of a victim
-  std::int64_t sum = 0;              // of the victims' priorities, each counted from the least
-  std::int32_t victims = 0;
+  std::int64_t sum = 0;      // of the victims' priorities, each counted from the least, and as many
+                             // times as pods are lost with it
+  std::int64_t victims = 0;  // those pods
   // When the first of the victims with the highest priority started, negated: the later, the
   // better.
   std::int64_t started_negated = INT64_MIN;
