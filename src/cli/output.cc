@@ -203,7 +203,10 @@ std::string number_text(double value) {
   return is_whole(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
 }
 
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+namespace {
+
+// Cells as wide as the widest of their column; those behind the first on the right, if wanted.
+std::string laid_out(const std::vector<std::vector<std::string>>& rows, bool right) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -216,7 +219,8 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string pad(widths[i] - columns_of(row[i]), ' ');
-      line += i == 0 ? row[i] + pad : "  " + pad + row[i];
+      line += i == 0 ? "" : "  ";
+      line += right && i > 0 ? pad + row[i] : row[i] + pad;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
@@ -224,24 +228,14 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+}  // namespace
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+  return laid_out(rows, true);
+}
+
 std::string columns(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], columns_of(row[i]));
-    }
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - columns_of(row[i]) + 2, ' ');
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
+  return laid_out(rows, false);
 }
 
 namespace {
